@@ -1,0 +1,456 @@
+#include "core/record.h"
+
+#include "core/guard.h"
+#include "core/wire.h"
+
+#include <string>
+#include <string_view>
+
+#include <protozero/pbf_writer.hpp>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+using namespace wal2lake;
+using namespace wal2lake::wire;
+
+namespace
+{
+
+/* The message's length (up to 5 bytes), checksum (9), batch tag and length (6) go in front once they are known. */
+constexpr size_t kPrefix = 24;
+/* Tags, lengths and small fields of a change around its rows. */
+constexpr size_t kChangeOverhead = 64;
+/* Tags and lengths of a value around its bytes; a token fits in as well. */
+constexpr size_t kValueOverhead = 24;
+/* The same of a column, and of a relation, around their names. */
+constexpr size_t kColumnOverhead = 96;
+constexpr size_t kRelationOverhead = 160;
+
+namespace batch_field
+{
+constexpr uint32_t kCommitted = 1, kRecords = 5, kLast = 6;
+}
+namespace record_field
+{
+constexpr uint32_t kOrdinal = 1, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7;
+}
+namespace change_field
+{
+constexpr uint32_t kRelationId = 1, kOperation = 2, kNew = 3, kOld = 4, kOldKind = 5;
+}
+namespace value_field
+{
+constexpr uint32_t kInt = 1, kFloat64 = 2, kFloat32 = 3, kBool = 4, kText = 5, kBytes = 6, kNumeric = 7, kToken = 8,
+                   kMarker = 9, kUncarried = 10;
+}
+constexpr uint8_t kMarkerUnchanged = 1;
+constexpr uint8_t kMarkerWithheld = 2;
+
+bool HasBytes(const w2l_value& value)
+{
+    return value.kind == W2L_VALUE_TEXT || value.kind == W2L_VALUE_BYTES || value.kind == W2L_VALUE_NUMERIC;
+}
+
+/* ---- sizes ---- */
+
+size_t UncarriedSize(const w2l_value& value)
+{
+    size_t size = value.reason != 0 ? 2 : 0;
+    if (value.integer != 0)
+        size += 1 + VarintSize(static_cast<uint64_t>(value.integer));
+    return size;
+}
+
+/* Serialized size of a Value, without its own tag and length. */
+size_t ValueSize(const w2l_value& value)
+{
+    switch (static_cast<w2l_value_kind>(value.kind)) {
+    case W2L_VALUE_NULL:
+        return 0;
+    case W2L_VALUE_INT:
+        return 1 + VarintSize(protozero::encode_zigzag64(value.integer));
+    case W2L_VALUE_FLOAT64:
+        return 9;
+    case W2L_VALUE_FLOAT32:
+        return 5;
+    case W2L_VALUE_BOOL:
+    case W2L_VALUE_UNCHANGED:
+    case W2L_VALUE_WITHHELD:
+        return 2;
+    case W2L_VALUE_TEXT:
+    case W2L_VALUE_BYTES:
+    case W2L_VALUE_NUMERIC:
+        return 1 + VarintSize(value.length) + value.length;
+    case W2L_VALUE_TOKEN:
+    case W2L_VALUE_HASH_INT:
+    case W2L_VALUE_HASH_BYTES:
+        return 2 + W2L_TOKEN_BYTES;
+    case W2L_VALUE_UNCARRIED:
+        return 2 + UncarriedSize(value);
+    }
+    return 0;
+}
+
+/* Serialized size of a Row without its tag and length; notes each value's size on the way. */
+size_t RowSize(w2l_row* row)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < row->count; ++i) {
+        size_t size = ValueSize(row->values[i]);
+        row->values[i].encoded_size = static_cast<uint32_t>(size);
+        total += 1 + VarintSize(size) + size;
+    }
+    return total;
+}
+
+/* ---- writing; room was checked before ---- */
+
+uint8_t* PutLengthDelimited(uint8_t* at, uint32_t field, const char* bytes, size_t length)
+{
+    at = PutByte(at, BytesTag(field));
+    at = PutVarint(at, length);
+    return PutBytes(at, bytes, length);
+}
+
+/* The 16 bytes of a token; false in *ok if libcrypto failed. */
+uint8_t* PutToken(uint8_t* at, const w2l_value& value, w2l_status* status)
+{
+    at = PutByte(at, BytesTag(value_field::kToken));
+    at = PutByte(at, W2L_TOKEN_BYTES);
+    if (value.kind == W2L_VALUE_TOKEN)
+        return PutBytes(at, value.token, W2L_TOKEN_BYTES);
+    w2l_status answer = value.kind == W2L_VALUE_HASH_INT
+                            ? w2l_token_of_int(value.domain, value.integer, at)
+                            : w2l_token_of_bytes(value.domain, static_cast<w2l_canonical>(value.canonical), value.bytes,
+                                                 value.length, at);
+    if (answer != W2L_OK)
+        *status = answer;
+    return at + W2L_TOKEN_BYTES;
+}
+
+uint8_t* PutUncarried(uint8_t* at, const w2l_value& value)
+{
+    at = PutByte(at, BytesTag(value_field::kUncarried));
+    at = PutVarint(at, UncarriedSize(value));
+    if (value.reason != 0) {
+        at = PutByte(at, VarintTag(1));
+        at = PutByte(at, value.reason);
+    }
+    if (value.integer != 0) {
+        at = PutByte(at, VarintTag(2));
+        at = PutVarint(at, static_cast<uint64_t>(value.integer));
+    }
+    return at;
+}
+
+uint8_t* PutValue(uint8_t* at, const w2l_value& value, w2l_status* status)
+{
+    switch (static_cast<w2l_value_kind>(value.kind)) {
+    case W2L_VALUE_NULL:
+        return at;
+    case W2L_VALUE_INT:
+        at = PutByte(at, VarintTag(value_field::kInt));
+        return PutVarint(at, protozero::encode_zigzag64(value.integer));
+    case W2L_VALUE_FLOAT64:
+        at = PutByte(at, Fixed64Tag(value_field::kFloat64));
+        return PutFixed(at, value.float64);
+    case W2L_VALUE_FLOAT32:
+        at = PutByte(at, Fixed32Tag(value_field::kFloat32));
+        return PutFixed(at, value.float32);
+    case W2L_VALUE_BOOL:
+        at = PutByte(at, VarintTag(value_field::kBool));
+        return PutByte(at, value.integer != 0);
+    case W2L_VALUE_TEXT:
+        return PutLengthDelimited(at, value_field::kText, value.bytes, value.length);
+    case W2L_VALUE_BYTES:
+        return PutLengthDelimited(at, value_field::kBytes, value.bytes, value.length);
+    case W2L_VALUE_NUMERIC:
+        return PutLengthDelimited(at, value_field::kNumeric, value.bytes, value.length);
+    case W2L_VALUE_UNCHANGED:
+        at = PutByte(at, VarintTag(value_field::kMarker));
+        return PutByte(at, kMarkerUnchanged);
+    case W2L_VALUE_WITHHELD:
+        at = PutByte(at, VarintTag(value_field::kMarker));
+        return PutByte(at, kMarkerWithheld);
+    case W2L_VALUE_UNCARRIED:
+        return PutUncarried(at, value);
+    case W2L_VALUE_TOKEN:
+    case W2L_VALUE_HASH_INT:
+    case W2L_VALUE_HASH_BYTES:
+        return PutToken(at, value, status);
+    }
+    return at;
+}
+
+uint8_t* PutRow(uint8_t* at, uint32_t field, const w2l_row& row, size_t row_size, w2l_status* status)
+{
+    at = PutByte(at, BytesTag(field));
+    at = PutVarint(at, row_size);
+    for (size_t i = 0; i < row.count; ++i) {
+        at = PutByte(at, BytesTag(1));
+        at = PutVarint(at, row.values[i].encoded_size);
+        at = PutValue(at, row.values[i], status);
+    }
+    return at;
+}
+
+/* ---- the rare records, through protozero's writer and a string ---- */
+
+void AddText(protozero::pbf_writer& writer, uint32_t field, const char* text)
+{
+    if (text[0] != '\0')
+        writer.add_string(field, text);
+}
+
+void AddUint(protozero::pbf_writer& writer, uint32_t field, uint64_t number)
+{
+    if (number != 0)
+        writer.add_uint64(field, number);
+}
+
+void AddColumn(protozero::pbf_writer& parent, const w2l_column& column)
+{
+    protozero::pbf_writer writer(parent, 10);
+    AddUint(writer, 1, column.attnum);
+    AddText(writer, 2, column.name);
+    AddUint(writer, 3, column.type_oid);
+    AddText(writer, 4, column.type_name);
+    if (column.typmod != 0)
+        writer.add_sint32(5, column.typmod);
+    AddUint(writer, 6, column.base_type_oid);
+    AddUint(writer, 7, column.element_type_oid);
+    AddUint(writer, 8, column.is_key);
+    AddUint(writer, 9, column.class_);
+    AddUint(writer, 10, column.action);
+    AddText(writer, 11, column.domain);
+    AddUint(writer, 12, column.encoding);
+}
+
+/* Relation without id and schema_id: what the schema id covers. */
+std::string RelationBody(const w2l_relation& relation)
+{
+    std::string body;
+    protozero::pbf_writer writer(body);
+    AddUint(writer, 3, relation.oid);
+    AddText(writer, 4, relation.namespace_);
+    AddText(writer, 5, relation.name);
+    AddUint(writer, 6, relation.root_oid);
+    AddText(writer, 7, relation.root_namespace);
+    AddText(writer, 8, relation.root_name);
+    AddUint(writer, 9, relation.replica_identity);
+    for (size_t i = 0; i < relation.column_count; ++i)
+        AddColumn(writer, relation.columns[i]);
+    AddText(writer, 11, relation.key_id);
+    return body;
+}
+
+uint64_t Checksum(const void* bytes, size_t length) { return XXH3_64bits(bytes, length); }
+
+/* Appends `record`, a serialized Record, to the batch. */
+w2l_status AppendRecord(w2l_batch* batch, const std::string& record)
+{
+    size_t total = 1 + VarintSize(record.size()) + record.size();
+    if (total > batch->capacity - batch->length)
+        return W2L_NO_SPACE;
+    uint8_t* at = batch->data + batch->length;
+    PutLengthDelimited(at, batch_field::kRecords, record.data(), record.size());
+    batch->length += total;
+    return W2L_OK;
+}
+
+} // namespace
+
+extern "C" size_t w2l_bound_change(const w2l_change* change) noexcept
+{
+    size_t bound = kChangeOverhead;
+    const w2l_row* rows[] = {change->has_new ? &change->new_row : nullptr,
+                             change->old_kind != W2L_OLD_NONE ? &change->old_row : nullptr};
+    for (const w2l_row* row : rows) {
+        if (row == nullptr)
+            continue;
+        bound += row->count * kValueOverhead;
+        for (size_t i = 0; i < row->count; ++i)
+            if (HasBytes(row->values[i]))
+                bound += row->values[i].length;
+    }
+    return bound;
+}
+
+extern "C" size_t w2l_bound_relation(const w2l_relation* relation) noexcept
+{
+    size_t bound = kRelationOverhead + std::strlen(relation->namespace_) + std::strlen(relation->name) +
+                   std::strlen(relation->root_namespace) + std::strlen(relation->root_name) +
+                   std::strlen(relation->key_id);
+    for (size_t i = 0; i < relation->column_count; ++i) {
+        const w2l_column& column = relation->columns[i];
+        bound += kColumnOverhead + std::strlen(column.name) + std::strlen(column.type_name) + std::strlen(column.domain);
+    }
+    return bound;
+}
+
+extern "C" size_t w2l_bound_truncate(const w2l_truncate* truncate) noexcept
+{
+    return kChangeOverhead + truncate->relation_count * 5;
+}
+
+extern "C" size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) noexcept
+{
+    size_t bound = kChangeOverhead;
+    for (size_t i = 0; i < count; ++i)
+        bound += kColumnOverhead + std::strlen(stats[i].namespace_) + std::strlen(stats[i].name);
+    return bound;
+}
+
+extern "C" w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string facts;
+        protozero::pbf_writer writer(facts);
+        AddUint(writer, 1, committed->xid);
+        AddUint(writer, 2, committed->commit_lsn);
+        AddUint(writer, 3, committed->end_lsn);
+        if (committed->commit_time_us != 0)
+            writer.add_int64(4, committed->commit_time_us);
+        batch->length = 0;
+        if (batch->capacity < W2L_BATCH_OVERHEAD)
+            return W2L_NO_SPACE;
+        uint8_t* end = PutLengthDelimited(batch->data + kPrefix, batch_field::kCommitted, facts.data(), facts.size());
+        batch->length = static_cast<size_t>(end - batch->data);
+        return W2L_OK;
+    });
+}
+
+extern "C" w2l_status w2l_batch_append_change(w2l_batch* batch, w2l_change* change) noexcept
+{
+    size_t new_size = change->has_new ? RowSize(&change->new_row) : 0;
+    bool has_old = change->old_kind != W2L_OLD_NONE;
+    size_t old_size = has_old ? RowSize(&change->old_row) : 0;
+
+    size_t body = 1 + VarintSize(change->relation_id) + 2;
+    if (change->has_new)
+        body += 1 + VarintSize(new_size) + new_size;
+    if (has_old)
+        body += 1 + VarintSize(old_size) + old_size + 2;
+    size_t record = 1 + VarintSize(change->ordinal) + 1 + VarintSize(body) + body;
+    size_t total = 1 + VarintSize(record) + record;
+    if (total > batch->capacity - batch->length)
+        return W2L_NO_SPACE;
+
+    w2l_status status = W2L_OK;
+    uint8_t* start = batch->data + batch->length;
+    uint8_t* at = PutByte(start, BytesTag(batch_field::kRecords));
+    at = PutVarint(at, record);
+    at = PutByte(at, VarintTag(record_field::kOrdinal));
+    at = PutVarint(at, change->ordinal);
+    at = PutByte(at, BytesTag(record_field::kChange));
+    at = PutVarint(at, body);
+    at = PutByte(at, VarintTag(change_field::kRelationId));
+    at = PutVarint(at, change->relation_id);
+    at = PutByte(at, VarintTag(change_field::kOperation));
+    at = PutByte(at, static_cast<uint8_t>(change->operation));
+    if (change->has_new)
+        at = PutRow(at, change_field::kNew, change->new_row, new_size, &status);
+    if (has_old) {
+        at = PutRow(at, change_field::kOld, change->old_row, old_size, &status);
+        at = PutByte(at, VarintTag(change_field::kOldKind));
+        at = PutByte(at, static_cast<uint8_t>(change->old_kind));
+    }
+    if (status != W2L_OK)
+        return status;
+    if (static_cast<size_t>(at - start) != total)
+        return W2L_INTERNAL;
+    batch->length += total;
+    return W2L_OK;
+}
+
+extern "C" w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string body = RelationBody(*relation);
+        std::string record;
+        {
+            protozero::pbf_writer writer(record);
+            protozero::pbf_writer message(writer, record_field::kRelation);
+            AddUint(message, 1, relation->id);
+            message.add_fixed64(2, Checksum(body.data(), body.size()));
+            /* The sub-message is written in place, so its bytes go straight into the record. */
+            record.append(body);
+        }
+        return AppendRecord(batch, record);
+    });
+}
+
+extern "C" w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string record;
+        {
+            protozero::pbf_writer writer(record);
+            AddUint(writer, record_field::kOrdinal, truncate->ordinal);
+            protozero::pbf_writer message(writer, record_field::kTruncate);
+            message.add_packed_uint32(1, truncate->relation_ids, truncate->relation_ids + truncate->relation_count);
+            AddUint(message, 2, truncate->cascade);
+            AddUint(message, 3, truncate->restart_identity);
+        }
+        return AppendRecord(batch, record);
+    });
+}
+
+extern "C" w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats, size_t count) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string record;
+        {
+            protozero::pbf_writer writer(record);
+            protozero::pbf_writer message(writer, record_field::kStats);
+            for (size_t i = 0; i < count; ++i) {
+                protozero::pbf_writer entry(message, 1);
+                AddUint(entry, 1, stats[i].oid);
+                AddText(entry, 2, stats[i].namespace_);
+                AddText(entry, 3, stats[i].name);
+                AddUint(entry, 4, stats[i].withheld);
+                AddUint(entry, 5, stats[i].uncarried);
+                AddUint(entry, 6, stats[i].not_emitted);
+            }
+        }
+        return AppendRecord(batch, record);
+    });
+}
+
+extern "C" w2l_status w2l_batch_finish(w2l_batch* batch, bool last, const uint8_t** message,
+                                       size_t* message_length) noexcept
+{
+    if (batch->length < kPrefix || batch->capacity - batch->length < 2)
+        return W2L_INVALID;
+    uint8_t* body = batch->data + kPrefix;
+    uint8_t* end = batch->data + batch->length;
+    if (last) {
+        end = PutByte(end, VarintTag(batch_field::kLast));
+        end = PutByte(end, 1);
+    }
+    size_t body_size = static_cast<size_t>(end - body);
+    size_t frame_size = 9 + 1 + VarintSize(body_size) + body_size;
+
+    size_t prefix_size = VarintSize(frame_size) + 9 + 1 + VarintSize(body_size);
+    uint8_t* start = body - prefix_size;
+    uint8_t* at = PutVarint(start, frame_size);
+    at = PutByte(at, Fixed64Tag(1));
+    at = PutFixed(at, Checksum(body, body_size));
+    at = PutByte(at, BytesTag(2));
+    PutVarint(at, body_size);
+
+    *message = start;
+    *message_length = prefix_size + body_size;
+    batch->length = 0;
+    return W2L_OK;
+}
+
+extern "C" w2l_status w2l_relation_schema_id(const w2l_relation* relation, uint64_t* schema_id) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string body = RelationBody(*relation);
+        *schema_id = Checksum(body.data(), body.size());
+        return W2L_OK;
+    });
+}

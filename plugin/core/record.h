@@ -1,0 +1,191 @@
+/*
+ * Records and batches in the wire format (proto/wal2lake/v1/wal2lake.proto).
+ *
+ * The server side describes a change as plain structs, asks bound() how much
+ * room it needs, grows its buffer and calls append once; core writes there and
+ * nowhere else. A batch is built in one buffer:
+ *
+ *     begin -> append... -> finish -> the message to send
+ *
+ * Callers: the plugin's batch and callbacks. Knows nothing of tuples, catalogs or
+ * memory contexts. Not thread-safe per batch.
+ */
+#ifndef WAL2LAKE_CORE_RECORD_H
+#define WAL2LAKE_CORE_RECORD_H
+
+#include "core/label.h"
+#include "core/status.h"
+#include "core/token.h"
+#include "core/types.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+W2L_BEGIN_C
+
+/* What a value is, after the one decision (clear, token or withheld) was made. */
+typedef enum w2l_value_kind {
+    W2L_VALUE_NULL = 0,
+    W2L_VALUE_INT,     /* integer */
+    W2L_VALUE_FLOAT64, /* float64 */
+    W2L_VALUE_FLOAT32, /* float32 */
+    W2L_VALUE_BOOL,    /* integer, 0 or 1 */
+    W2L_VALUE_TEXT,    /* bytes, UTF-8 */
+    W2L_VALUE_BYTES,   /* bytes */
+    W2L_VALUE_NUMERIC, /* bytes, decimal text */
+    W2L_VALUE_TOKEN,   /* token, computed before */
+    W2L_VALUE_UNCHANGED,
+    W2L_VALUE_WITHHELD,
+    W2L_VALUE_UNCARRIED,  /* reason, integer = size in bytes */
+    W2L_VALUE_HASH_INT,   /* integer and domain: becomes a token here */
+    W2L_VALUE_HASH_BYTES  /* bytes, canonical and domain: becomes a token here */
+} w2l_value_kind;
+
+/* Why a value was not carried. Numbers are those of the wire (Uncarried.Reason). */
+typedef enum w2l_reason {
+    W2L_REASON_NONE = 0,
+    W2L_REASON_TOO_LARGE = 1,
+    W2L_REASON_OUTPUT_FAILED = 2,
+    W2L_REASON_INVALID_TEXT = 3
+} w2l_reason;
+
+typedef struct w2l_value {
+    uint8_t kind;          /* w2l_value_kind */
+    uint8_t reason;        /* w2l_reason, with UNCARRIED */
+    uint8_t canonical;     /* w2l_canonical, with HASH_BYTES */
+    uint32_t encoded_size; /* scratch of the encoder */
+    union {
+        int64_t integer;
+        double float64;
+        float float32;
+        struct {
+            const char* bytes;
+            size_t length;
+        };
+        uint8_t token[W2L_TOKEN_BYTES];
+    };
+    const w2l_domain* domain; /* with HASH_INT and HASH_BYTES */
+} w2l_value;
+
+typedef struct w2l_row {
+    w2l_value* values;
+    size_t count;
+} w2l_row;
+
+/* Numbers are those of the wire. */
+typedef enum w2l_operation { W2L_INSERT = 1, W2L_UPDATE = 2, W2L_DELETE = 3 } w2l_operation;
+typedef enum w2l_old_kind { W2L_OLD_NONE = 0, W2L_OLD_KEY = 1, W2L_OLD_FULL = 2 } w2l_old_kind;
+typedef enum w2l_replica_identity {
+    W2L_IDENTITY_DEFAULT = 1,
+    W2L_IDENTITY_INDEX = 2,
+    W2L_IDENTITY_FULL = 3,
+    W2L_IDENTITY_NOTHING = 4
+} w2l_replica_identity;
+
+typedef struct w2l_change {
+    uint64_t ordinal;
+    uint32_t relation_id;
+    w2l_operation operation;
+    bool has_new;
+    w2l_row new_row;
+    w2l_old_kind old_kind; /* NONE: old_row is ignored */
+    w2l_row old_row;
+} w2l_change;
+
+typedef struct w2l_column {
+    uint32_t attnum;
+    const char* name;
+    uint32_t type_oid;
+    const char* type_name;
+    int32_t typmod;
+    uint32_t base_type_oid;
+    uint32_t element_type_oid;
+    bool is_key;
+    w2l_class class_;
+    w2l_action action;
+    const char* domain; /* "" unless action is HASH */
+    w2l_encoding encoding;
+} w2l_column;
+
+typedef struct w2l_relation {
+    uint32_t id;
+    uint32_t oid;
+    const char* namespace_;
+    const char* name;
+    uint32_t root_oid; /* 0 where the table is no partition, and the names "" */
+    const char* root_namespace;
+    const char* root_name;
+    w2l_replica_identity replica_identity;
+    const w2l_column* columns;
+    size_t column_count;
+    const char* key_id; /* "" where no column is hashed */
+} w2l_relation;
+
+typedef struct w2l_truncate {
+    uint64_t ordinal;
+    const uint32_t* relation_ids;
+    size_t relation_count;
+    bool cascade;
+    bool restart_identity;
+} w2l_truncate;
+
+typedef struct w2l_relation_stats {
+    uint32_t oid;
+    const char* namespace_;
+    const char* name;
+    uint64_t withheld;
+    uint64_t uncarried;
+    uint64_t not_emitted;
+} w2l_relation_stats;
+
+/* Facts of a committed transaction; times in microseconds since the Unix epoch. */
+typedef struct w2l_committed {
+    uint32_t xid;
+    uint64_t commit_lsn;
+    uint64_t end_lsn;
+    int64_t commit_time_us;
+} w2l_committed;
+
+/* A batch under construction. `data` and `capacity` are the caller's, who may move them between calls. */
+typedef struct w2l_batch {
+    uint8_t* data;
+    size_t capacity;
+    size_t length; /* used, from data */
+} w2l_batch;
+
+/* Room that begin and finish need, beyond the sum of the bounds of what is appended. */
+#define W2L_BATCH_OVERHEAD 128
+
+/* Upper bounds of what append will write, in bytes. Cheap; never less than needed. */
+size_t w2l_bound_change(const w2l_change* change) W2L_NOEXCEPT;
+size_t w2l_bound_relation(const w2l_relation* relation) W2L_NOEXCEPT;
+size_t w2l_bound_truncate(const w2l_truncate* truncate) W2L_NOEXCEPT;
+size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
+
+/* Start a batch of a committed transaction; what the buffer held is gone. */
+w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) W2L_NOEXCEPT;
+
+/*
+ * Append one record. On any status but W2L_OK the batch is as it was before.
+ * Change computes the tokens; its values' scratch fields are written.
+ */
+w2l_status w2l_batch_append_change(w2l_batch* batch, w2l_change* change) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
+
+/*
+ * Close the batch and frame it: *message points into the buffer at *message_length
+ * bytes to send (varint length, checksum, batch). `last` marks the end of the
+ * transaction. The next call must be begin.
+ */
+w2l_status w2l_batch_finish(w2l_batch* batch, bool last, const uint8_t** message,
+                            size_t* message_length) W2L_NOEXCEPT;
+
+/* XXH3-64 over the relation's fields without its id: equal for equal shape and policy. */
+w2l_status w2l_relation_schema_id(const w2l_relation* relation, uint64_t* schema_id) W2L_NOEXCEPT;
+
+W2L_END_C
+
+#endif

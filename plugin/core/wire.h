@@ -1,0 +1,67 @@
+/*
+ * Field numbers and wire primitives of proto/wal2lake/v1/wal2lake.proto, for the
+ * encoder. Only what protozero leaves open: writing at a pointer whose room was
+ * checked before.
+ */
+#ifndef WAL2LAKE_CORE_WIRE_H
+#define WAL2LAKE_CORE_WIRE_H
+
+#include <cstdint>
+#include <cstring>
+
+#include <protozero/byteswap.hpp>
+#include <protozero/types.hpp>
+#include <protozero/varint.hpp>
+
+namespace wal2lake::wire
+{
+
+/* Every field number in use is below 16, so a tag is one byte. */
+constexpr uint8_t Tag(uint32_t field, protozero::pbf_wire_type type)
+{
+    return static_cast<uint8_t>(field << 3 | static_cast<uint32_t>(type));
+}
+constexpr uint8_t VarintTag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::varint); }
+constexpr uint8_t BytesTag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::length_delimited); }
+constexpr uint8_t Fixed32Tag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::fixed32); }
+constexpr uint8_t Fixed64Tag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::fixed64); }
+
+inline size_t VarintSize(uint64_t value) { return static_cast<size_t>(protozero::length_of_varint(value)); }
+
+inline uint8_t* PutByte(uint8_t* at, uint8_t byte)
+{
+    *at = byte;
+    return at + 1;
+}
+
+inline uint8_t* PutVarint(uint8_t* at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = static_cast<uint8_t>(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = static_cast<uint8_t>(value);
+    return at;
+}
+
+inline uint8_t* PutBytes(uint8_t* at, const void* bytes, size_t length)
+{
+    if (length > 0)
+        std::memcpy(at, bytes, length);
+    return at + length;
+}
+
+/* Little endian, as protobuf's fixed fields are. */
+template <typename Number>
+uint8_t* PutFixed(uint8_t* at, Number number)
+{
+#if PROTOZERO_BYTE_ORDER != PROTOZERO_LITTLE_ENDIAN
+    protozero::byteswap_inplace(&number);
+#endif
+    std::memcpy(at, &number, sizeof number);
+    return at + sizeof number;
+}
+
+} // namespace wal2lake::wire
+
+#endif
