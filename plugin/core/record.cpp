@@ -8,7 +8,6 @@
 
 #include <protozero/pbf_writer.hpp>
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 using namespace wal2lake;
