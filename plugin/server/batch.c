@@ -1,0 +1,175 @@
+/*
+ * The open batch: grows to what core asks for, is sent at max_batch_bytes or at
+ * the end of the transaction. The server flushes its socket once a message, so
+ * one message for many rows is where the speed comes from.
+ */
+#include "server/plugin.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* A buffer that grew beyond this for one record is given back after it was sent. */
+#define KEEP_BATCH_BYTES (2 * 1024 * 1024)
+#define STATS_INTERVAL_MS 60000
+/* Tables that one Stats record tells of at most. */
+#define STATS_PER_RECORD 100
+
+void report_status(w2l_status status, const char* doing)
+{
+    switch (status)
+    {
+    case W2L_OK:
+        return;
+    case W2L_NO_MEMORY:
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("wal2lake: out of memory while %s", doing)));
+        break;
+    case W2L_CRYPTO_FAILED:
+        ereport(ERROR, (errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+                        errmsg("wal2lake: the crypto library failed while %s", doing)));
+        break;
+    case W2L_NO_SPACE:
+    case W2L_INVALID:
+    case W2L_INTERNAL:
+        break;
+    }
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("wal2lake: internal error %d while %s", status, doing)));
+}
+
+void batch_reset(Session* session)
+{
+    session->batch.length = 0;
+}
+
+/* Room for `size` more bytes, and for closing. */
+static void reserve(Session* session, size_t size)
+{
+    w2l_batch* batch = &session->batch;
+    size_t needed = batch->length + size + W2L_BATCH_OVERHEAD;
+    size_t capacity = batch->capacity;
+
+    if (needed <= capacity)
+        return;
+    if (capacity == 0)
+        capacity = (size_t)session->options.max_batch_bytes * 2;
+    while (capacity < needed)
+        capacity *= 2;
+    if (batch->data == NULL)
+        batch->data = MemoryContextAllocHuge(session->batch_context, capacity);
+    else
+        batch->data = repalloc_huge(batch->data, capacity);
+    batch->capacity = capacity;
+}
+
+static void send_batch(Session* session, bool last)
+{
+    LogicalDecodingContext* ctx = session->context;
+    const uint8_t* message;
+    size_t length;
+
+    report_status(w2l_batch_finish(&session->batch, last, &message, &length), "closing a batch");
+    OutputPluginPrepareWrite(ctx, true);
+    appendBinaryStringInfo(ctx->out, (const char*)message, (int)length);
+    OutputPluginWrite(ctx, true);
+    session->wrote = true;
+    session->silent_changes = 0;
+    if (session->batch.capacity > KEEP_BATCH_BYTES)
+    {
+        pfree(session->batch.data);
+        session->batch.data = NULL;
+        session->batch.capacity = 0;
+    }
+}
+
+static void open_batch(Session* session)
+{
+    reserve(session, W2L_BATCH_OVERHEAD);
+    report_status(w2l_batch_begin(&session->batch, &session->transaction), "opening a batch");
+}
+
+/* An open batch with room for a record of at most `bound` bytes. */
+static void make_room(Session* session, size_t bound)
+{
+    if (session->batch.length > 0 && session->batch.length + bound > (size_t)session->options.max_batch_bytes * 2)
+        send_batch(session, false);
+    if (session->batch.length == 0)
+        open_batch(session);
+    reserve(session, bound);
+}
+
+static void send_if_full(Session* session)
+{
+    if (session->batch.length >= (size_t)session->options.max_batch_bytes)
+        send_batch(session, false);
+}
+
+void batch_append_table(Session* session, Table* table)
+{
+    make_room(session, w2l_bound_relation(&table->wire));
+    report_status(w2l_batch_append_relation(&session->batch, &table->wire), "encoding a relation");
+    table->announced = true;
+}
+
+void batch_append_change(Session* session, w2l_change* change)
+{
+    make_room(session, w2l_bound_change(change));
+    report_status(w2l_batch_append_change(&session->batch, change), "encoding a change");
+    send_if_full(session);
+}
+
+void batch_append_truncate(Session* session, const w2l_truncate* truncate)
+{
+    make_room(session, w2l_bound_truncate(truncate));
+    report_status(w2l_batch_append_truncate(&session->batch, truncate), "encoding a truncate");
+    send_if_full(session);
+}
+
+static void append_stats(Session* session, const w2l_relation_stats* stats, size_t count)
+{
+    make_room(session, w2l_bound_stats(stats, count));
+    report_status(w2l_batch_append_stats(&session->batch, stats, count), "encoding counters");
+}
+
+/* Counters ride along with a transaction that is sent anyway: at once the first time, then once a minute. */
+void batch_append_stats(Session* session)
+{
+    w2l_relation_stats stats[STATS_PER_RECORD];
+    size_t count = 0;
+    HASH_SEQ_STATUS scan;
+    Table* table;
+
+    if (!session->has_news || (session->batch.length == 0 && !session->wrote) ||
+        (session->stats_sent_at != 0 &&
+         !TimestampDifferenceExceeds(session->stats_sent_at, session->now, STATS_INTERVAL_MS)))
+        return;
+    hash_seq_init(&scan, session->relations);
+    while ((table = hash_seq_search(&scan)) != NULL)
+    {
+        if (table->withheld + table->uncarried + table->not_emitted == 0)
+            continue;
+        stats[count].oid = table->relid;
+        stats[count].namespace_ = table->namespace_;
+        stats[count].name = table->name;
+        stats[count].withheld = table->withheld;
+        stats[count].uncarried = table->uncarried;
+        stats[count].not_emitted = table->not_emitted;
+        if (++count == STATS_PER_RECORD)
+        {
+            append_stats(session, stats, count);
+            count = 0;
+        }
+    }
+    if (count > 0)
+        append_stats(session, stats, count);
+    session->has_news = false;
+    session->stats_sent_at = session->now;
+}
+
+void batch_end_transaction(Session* session)
+{
+    if (session->batch.length == 0 && !session->wrote)
+        return;
+    /* Everything went out in full batches: an empty one carries the mark. */
+    if (session->batch.length == 0)
+        open_batch(session);
+    send_batch(session, true);
+}

@@ -1,0 +1,336 @@
+#include "server/callbacks.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "replication/origin.h"
+#include "replication/slot.h"
+#include "replication/walsender.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "server/plugin.h"
+
+/* Changes that are skipped before the client hears of us; keeps wal_sender_timeout away. */
+#define SILENT_CHANGES 100
+
+static Session* session_of(LogicalDecodingContext* ctx)
+{
+    return (Session*)ctx->output_plugin_private;
+}
+
+/* ---- startup ---- */
+
+static const Wal2lakePolicy* require_policy(void)
+{
+    const Wal2lakePolicy* policy = *find_rendezvous_variable(WAL2LAKE_POLICY_RENDEZVOUS);
+
+    if (policy == NULL)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("wal2lake needs wal2lake_policy in shared_preload_libraries"),
+                        errhint("Add it and restart the server; without it labels cannot be trusted.")));
+    if (policy->version != WAL2LAKE_POLICY_VERSION)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("wal2lake and the preloaded wal2lake_policy are of different versions"),
+                        errhint("Restart the server after an upgrade.")));
+    return policy;
+}
+
+/* What can only be known from catalogs. A walsender is outside of any transaction here. */
+static void check_catalogs(Session* session)
+{
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    bool own_transaction = !IsTransactionState();
+    const char* key_id;
+
+    if (own_transaction)
+        StartTransactionCommand();
+    key_id = key_ring_choose(session->keys, NULL, read_database_label(NOW));
+    if (key_id == NULL && any_column_is_hashed())
+        ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                        errmsg("columns are labelled to be hashed and there is no key"),
+                        errhint("Set wal2lake.key_file to a file with a line \"id base64-of-32-bytes\" and reload "
+                                "the server.")));
+    if (own_transaction)
+    {
+        if (am_walsender)
+            pin_settings_for_connection(session);
+        CommitTransactionCommand();
+        MemoryContextSwitchTo(context);
+        CurrentResourceOwner = owner;
+    }
+    if (key_id != NULL)
+        ereport(DEBUG1, (errmsg_internal("wal2lake: tokens are made with key \"%s\"", key_id)));
+}
+
+void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options, bool is_init)
+{
+    Session* session = MemoryContextAllocZero(ctx->context, sizeof(Session));
+
+    session->context = ctx;
+    session->policy = require_policy();
+    if (MyReplicationSlot->data.two_phase)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("wal2lake does not serve slots with two-phase decoding yet"),
+                        errhint("Create the slot without TWO_PHASE; prepared transactions are then sent when they "
+                                "commit.")));
+    parse_options(ctx->output_plugin_options, &session->options);
+
+    session->change_context =
+        AllocSetContextCreate(ctx->context, "wal2lake change", ALLOCSET_DEFAULT_SIZES);
+    session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
+    session->keys = key_ring_load(ctx->context, session->policy);
+    policy_cache_create(session);
+    check_catalogs(session);
+
+    options->output_type = OUTPUT_PLUGIN_BINARY_OUTPUT;
+    options->receive_rewrites = false;
+    ctx->streaming = false;
+    ctx->output_plugin_private = session;
+}
+
+/* ---- transactions ---- */
+
+void wal2lake_begin(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
+{
+    Session* session = session_of(ctx);
+
+    batch_reset(session);
+    session->transaction.xid = txn->xid;
+    session->transaction.commit_lsn = txn->final_lsn;
+    session->transaction.end_lsn = txn->end_lsn;
+    session->transaction.commit_time_us =
+        txn->xact_time.commit_time + (int64)(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+    session->transaction_number++;
+    session->now = GetCurrentTimestamp();
+    session->ordinal = 0;
+    session->wrote = false;
+    session->transaction_pinned = false;
+    session->value_owner = NULL;
+}
+
+void wal2lake_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn)
+{
+    Session* session = session_of(ctx);
+
+    batch_append_stats(session);
+    batch_end_transaction(session);
+    OutputPluginUpdateProgress(ctx, !session->wrote);
+}
+
+/* Called for what is not sent; the client must hear of us now and then. */
+static void note_silence(Session* session)
+{
+    if (++session->silent_changes >= SILENT_CHANGES)
+    {
+        OutputPluginUpdateProgress(session->context, false);
+        session->silent_changes = 0;
+    }
+}
+
+/* ---- changes ---- */
+
+/* The table if changes of it are sent; NULL, and counted, if not. Announces it. */
+static Table* emitted_table(Session* session, Relation relation)
+{
+    Table* table;
+
+    /* A concurrent refresh writes materialized views; their rows are derived. */
+    if (relation->rd_rel->relkind != RELKIND_RELATION && relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+        return NULL;
+    table = lookup_table(session, relation);
+    if (!table->emitted)
+    {
+        table->not_emitted++;
+        session->has_news = true;
+        return NULL;
+    }
+    if (!table->announced)
+        batch_append_table(session, table);
+    return table;
+}
+
+static void read_old_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_change* change)
+{
+    bool key_only = relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL;
+
+    if (tuple == NULL || (key_only && table->key_count == 0))
+        return;
+    change->old_kind = key_only ? W2L_OLD_KEY : W2L_OLD_FULL;
+    change->old_row = read_row(session, table, relation, tuple, key_only, table->old_values);
+}
+
+void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
+                     ReorderBufferChange* change)
+{
+    Session* session = session_of(ctx);
+    ReorderBufferTupleBuf* new_tuple = change->data.tp.newtuple;
+    ReorderBufferTupleBuf* old_tuple = change->data.tp.oldtuple;
+    w2l_change record = {0};
+    Table* table;
+
+    session->ordinal++;
+    table = emitted_table(session, relation);
+    if (table == NULL)
+    {
+        note_silence(session);
+        MemoryContextReset(session->change_context);
+        return;
+    }
+
+    record.ordinal = session->ordinal;
+    record.relation_id = table->wire.id;
+    session->inline_bytes = 0;
+    switch (change->action)
+    {
+    case REORDER_BUFFER_CHANGE_INSERT:
+        record.operation = W2L_INSERT;
+        break;
+    case REORDER_BUFFER_CHANGE_UPDATE:
+        record.operation = W2L_UPDATE;
+        break;
+    case REORDER_BUFFER_CHANGE_DELETE:
+        record.operation = W2L_DELETE;
+        break;
+    default:
+        elog(ERROR, "wal2lake: unexpected change %d", change->action);
+    }
+    if (record.operation != W2L_DELETE && new_tuple != NULL)
+    {
+        record.has_new = true;
+        record.new_row = read_row(session, table, relation, &new_tuple->tuple, false, table->new_values);
+    }
+    if (record.operation != W2L_INSERT)
+        read_old_row(session, table, relation, old_tuple != NULL ? &old_tuple->tuple : NULL, &record);
+    batch_append_change(session, &record);
+    MemoryContextReset(session->change_context);
+}
+
+void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count, Relation relations[],
+                       ReorderBufferChange* change)
+{
+    Session* session = session_of(ctx);
+    uint32_t* ids = MemoryContextAlloc(session->change_context, sizeof(uint32_t) * relation_count);
+    w2l_truncate record = {0};
+
+    session->ordinal++;
+    /* lookup_table() uses and keeps the change context, so the array may live there. */
+    for (int i = 0; i < relation_count; i++)
+    {
+        Table* table = emitted_table(session, relations[i]);
+
+        if (table != NULL)
+            ids[record.relation_count++] = table->wire.id;
+    }
+    if (record.relation_count > 0)
+    {
+        record.ordinal = session->ordinal;
+        record.relation_ids = ids;
+        record.cascade = change->data.truncate.cascade;
+        record.restart_identity = change->data.truncate.restart_seqs;
+        batch_append_truncate(session, &record);
+    }
+    MemoryContextReset(session->change_context);
+}
+
+/* Messages are free text that any role may write: none leaves the server yet. */
+void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn, bool transactional,
+                      const char* prefix, Size message_size, const char* message)
+{
+    if (!transactional)
+        return;
+    session_of(ctx)->ordinal++;
+    note_silence(session_of(ctx));
+}
+
+bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, RepOriginId origin_id)
+{
+    return session_of(ctx)->options.local_origin_only && origin_id != InvalidRepOriginId;
+}
+
+/* All state is in the decoding context and goes with it. */
+void wal2lake_shutdown(LogicalDecodingContext* ctx)
+{
+}
+
+/* ---- two-phase ---- */
+
+static void pg_attribute_noreturn() not_served(const char* what)
+{
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("wal2lake does not serve %s yet", what)));
+}
+
+/* True: decode it when it commits. */
+bool wal2lake_filter_prepare(LogicalDecodingContext* ctx, TransactionId xid, const char* gid)
+{
+    return true;
+}
+
+void wal2lake_begin_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
+{
+    not_served("prepared transactions");
+}
+
+void wal2lake_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
+{
+    not_served("prepared transactions");
+}
+
+void wal2lake_commit_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn)
+{
+    not_served("prepared transactions");
+}
+
+void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_end_lsn,
+                                TimestampTz prepare_time)
+{
+    not_served("prepared transactions");
+}
+
+/* ---- in-progress streaming ---- */
+
+void wal2lake_stream_start(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
+{
+    not_served("streamed transactions");
+}
+
+void wal2lake_stream_stop(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
+{
+    not_served("streamed transactions");
+}
+
+/*
+ * PostgreSQL 18 may report the abort of a subtransaction that it evicted although
+ * streaming is off. Nothing of it was sent, so there is nothing to take back.
+ */
+void wal2lake_stream_abort(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr abort_lsn)
+{
+}
+
+void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
+{
+    not_served("streamed transactions");
+}
+
+void wal2lake_stream_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn)
+{
+    not_served("streamed transactions");
+}
+
+void wal2lake_stream_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
+                            ReorderBufferChange* change)
+{
+    not_served("streamed transactions");
+}
+
+void wal2lake_stream_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
+                             bool transactional, const char* prefix, Size message_size, const char* message)
+{
+    not_served("streamed transactions");
+}
+
+void wal2lake_stream_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count,
+                              Relation relations[], ReorderBufferChange* change)
+{
+    not_served("streamed transactions");
+}

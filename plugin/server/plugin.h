@@ -1,0 +1,200 @@
+/*
+ * State of one decoding session, shared by the files of server/.
+ *
+ * Everything hangs off Session, which lives in the decoding context: an ERROR
+ * drops that context, and the next decoding in the same backend starts clean.
+ * Nothing here is a C++ object; core is called through its C headers.
+ */
+#ifndef WAL2LAKE_PLUGIN_H
+#define WAL2LAKE_PLUGIN_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "fmgr.h"
+#include "replication/logical.h"
+#include "replication/output_plugin.h"
+#include "utils/hsearch.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+
+#include "core/key_file.h"
+#include "core/policy.h"
+#include "core/record.h"
+#include "core/token.h"
+#include "policy/policy.h"
+
+/* Values above this are not carried (docs/record_format.md). */
+#define MAX_INLINE_VALUE (1024 * 1024)
+/* Once a change holds this much, its values above SMALL_VALUE are not carried. */
+#define MAX_INLINE_CHANGE (4 * 1024 * 1024)
+#define SMALL_VALUE (4 * 1024)
+
+typedef struct Session Session;
+typedef struct Column Column;
+
+/* What the client asked for; it may only narrow. */
+typedef struct Options
+{
+    int max_batch_bytes; /* a batch is sent once it holds this much */
+    bool local_origin_only;
+} Options;
+
+/* Reads one value that is not NULL into *out. The only way from a tuple to the encoder. */
+typedef void (*ReadValue)(Session* session, Column* column, Datum datum, w2l_value* out);
+
+/* The cached decision on one column, and how to carry it out. */
+struct Column
+{
+    AttrNumber attnum;
+    bool is_key;          /* part of what an old row of kind KEY holds */
+    bool is_varlena;      /* may be a TOAST pointer */
+    bool withheld;        /* ReadValue is never called, not even for NULL */
+    w2l_type type;
+    ReadValue read;
+    const w2l_domain* domain; /* with hash */
+    Oid type_oid;             /* the declared type */
+    FmgrInfo* output;         /* output function, looked up at first use */
+    w2l_column wire;          /* as the Relation record tells it */
+};
+
+/* A table as decoding last saw it; entry of Session.relations. */
+typedef struct Table
+{
+    Oid relid; /* hash key */
+    bool valid; /* false: the decision must be renewed before use */
+    bool emitted;
+    bool announced; /* the Relation record of `id` was appended */
+    uint32 id;      /* number on the wire; 0 before the first announcement */
+    uint64 schema_id;
+    uint64 checked_in; /* number of the transaction that last looked at its age */
+    TimestampTz decided_at;
+    MemoryContext context; /* owns what follows; replaced when the decision is renewed */
+    int ancestor_count;
+    Oid* ancestors; /* root last */
+    int column_count;
+    Column* columns;
+    int key_count;
+    w2l_value* new_values;
+    w2l_value* old_values;
+    w2l_relation wire;
+    /* counters of the session */
+    char namespace_[NAMEDATALEN];
+    char name[NAMEDATALEN];
+    uint64 withheld;
+    uint64 uncarried;
+    uint64 not_emitted;
+} Table;
+
+struct Session
+{
+    LogicalDecodingContext* context;
+    const Wal2lakePolicy* policy;
+    Options options;
+
+    struct KeyRing* keys;
+
+    /* tables */
+    HTAB* relations;
+    Table* last; /* most recent lookup */
+    uint32 next_relation_id;
+    bool has_news; /* a counter moved since the last Stats record */
+    TimestampTz stats_sent_at; /* 0: never */
+
+    /* the transaction that is being sent */
+    w2l_committed transaction;
+    uint64 transaction_number; /* within the session, from 1 */
+    TimestampTz now;           /* when it began to be decoded */
+    uint64 ordinal;
+    bool wrote; /* a frame of it was sent */
+    int silent_changes; /* since the last word to the client */
+
+    /* the open batch; length 0 if none is */
+    w2l_batch batch;
+    MemoryContext batch_context;
+
+    /* one change */
+    MemoryContext change_context;
+    size_t inline_bytes;
+    Table* current; /* whose values are read */
+
+    /* output functions */
+    bool session_pinned;     /* settings hold for the whole connection */
+    bool transaction_pinned; /* settings hold until the transaction ends */
+    ResourceOwner value_owner;
+};
+
+/* options.c: reads the client's options; ERROR names what is wrong. */
+extern void parse_options(List* options, Options* out);
+
+/* key_ring.c: the keys of wal2lake.key_file, in locked memory. */
+typedef struct KeyRing KeyRing;
+/* Reads the key file if one is configured; ERROR if it is unfit. Wiped with `owner`. */
+extern KeyRing* key_ring_load(MemoryContext owner, const Wal2lakePolicy* policy);
+/*
+ * Id of the key for a database labelled as given (then: in force when the row was
+ * written; now; NULL: no label). NULL if there is no key at all; ERROR if the
+ * labels and the file do not settle on one.
+ */
+extern const char* key_ring_choose(KeyRing* ring, const char* then, const char* now);
+/* The key of a domain; ERROR if libcrypto fails. `key_id` is an answer of key_ring_choose. */
+extern const w2l_domain* key_ring_domain(KeyRing* ring, const char* key_id, const char* domain);
+
+/* label_catalog.c: reads labels and shapes, of then (historic snapshot) and now. */
+typedef enum Moment
+{
+    THEN,
+    NOW
+} Moment;
+/* Labels of one table at one moment. */
+typedef struct TableLabels
+{
+    bool exists; /* the table itself; always true for THEN */
+    w2l_table_label table;
+    int labelled_count; /* columns with a label, odd ones included */
+    int column_count;   /* size of the arrays, the largest attnum */
+    bool* column_exists;  /* by attnum - 1 */
+    char** column_labels; /* by attnum - 1; NULL: none */
+} TableLabels;
+extern TableLabels* read_table_labels(Oid relid, int column_count, Moment moment);
+/* Label of this database, or NULL. */
+extern char* read_database_label(Moment moment);
+/* True if any column of this database is labelled so that it is hashed now. */
+extern bool any_column_is_hashed(void);
+/* Columns of the primary key, and of the index that is the replica identity, at the historic snapshot. */
+extern void read_key_columns(Relation relation, Bitmapset** primary_key, Bitmapset** identity);
+
+/* policy_cache.c: the one decision, cached. */
+extern void policy_cache_create(Session* session);
+/* The table's entry with a decision that is fit for this transaction. */
+extern Table* lookup_table(Session* session, Relation relation);
+
+/* tuple_reader.c: from tuple to values, through the decision. */
+extern ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid);
+/* `key_only`: the row is an old key. Answers the row to encode; pointers are good until the next change. */
+extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, bool key_only,
+                        w2l_value* values);
+
+/* output_text.c: calls that may fail on a value. */
+/* Makes output functions independent of the session's settings until the transaction ends. */
+extern void pin_settings(Session* session);
+/* The same for a whole replication connection. Within a transaction. */
+extern void pin_settings_for_connection(Session* session);
+/* Runs body(argument). False if it failed on the value; what it held is released and nothing is reported. */
+extern bool survives(Session* session, void (*body)(void*), void* argument);
+/* Text in UTF-8 of a name from a catalog; bytes that have none become '?'. */
+extern const char* utf8_name(Session* session, const char* name);
+
+/* batch.c: the open batch. */
+extern void batch_append_table(Session* session, Table* table);
+extern void batch_append_change(Session* session, w2l_change* change);
+extern void batch_append_truncate(Session* session, const w2l_truncate* truncate);
+extern void batch_append_stats(Session* session);
+/* Sends what is open as the last frame of the transaction, if anything of it was or is to be sent. */
+extern void batch_end_transaction(Session* session);
+/* Forgets what is open. */
+extern void batch_reset(Session* session);
+/* ERROR for a status of core that is not W2L_OK. */
+extern void report_status(w2l_status status, const char* doing);
+
+#endif

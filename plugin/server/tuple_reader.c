@@ -1,0 +1,564 @@
+/*
+ * From tuple to values: the only place that looks at a Datum, and it does so only
+ * after the decision. A withheld value is never touched, a red one never meets an
+ * output function, an on-disk TOAST pointer is never followed.
+ *
+ * What can fail on a value runs under survives(): the value becomes UNCARRIED
+ * and the row goes on.
+ */
+#include "server/plugin.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* A value to hash that is larger than this becomes a token at once, so that one such is held at a time. */
+#define HASH_AT_ONCE (64 * 1024)
+
+#define UNIX_EPOCH_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+#define UNIX_EPOCH_US ((int64)UNIX_EPOCH_DAYS * USECS_PER_DAY)
+
+/* ---- markers ---- */
+
+static void set_unchanged(w2l_value* out)
+{
+    out->kind = W2L_VALUE_UNCHANGED;
+}
+
+static void set_uncarried(Session* session, w2l_reason reason, Size bytes, w2l_value* out)
+{
+    out->kind = W2L_VALUE_UNCARRIED;
+    out->reason = reason;
+    out->integer = (int64)bytes;
+    session->current->uncarried++;
+    session->has_news = true;
+}
+
+/* ---- bytes ---- */
+
+/* True if a clear value of that many bytes still fits into the change. Below SMALL_VALUE it always does. */
+static bool fits(Session* session, Size bytes)
+{
+    if (bytes <= SMALL_VALUE)
+        return true;
+    return bytes <= MAX_INLINE_VALUE && session->inline_bytes + bytes <= MAX_INLINE_CHANGE;
+}
+
+typedef struct Detoast
+{
+    struct varlena* value; /* in and out */
+} Detoast;
+
+static void detoast(void* argument)
+{
+    Detoast* call = argument;
+
+    call->value = pg_detoast_datum_packed(call->value);
+}
+
+/*
+ * The bytes of a varlena that is not on disk, or false and a marker in *out.
+ * `clear`: the bytes are to be sent, so they must fit.
+ */
+static bool varlena_bytes(Session* session, Datum datum, bool clear, const char** bytes, Size* length, w2l_value* out)
+{
+    Detoast call = {(struct varlena*)DatumGetPointer(datum)};
+
+    if (VARATT_IS_EXTERNAL(call.value) || VARATT_IS_COMPRESSED(call.value))
+    {
+        Size raw = toast_raw_datum_size(datum) - VARHDRSZ;
+
+        if (clear && !fits(session, raw))
+        {
+            set_uncarried(session, W2L_REASON_TOO_LARGE, raw, out);
+            return false;
+        }
+        if (!survives(session, detoast, &call))
+        {
+            set_uncarried(session, W2L_REASON_OUTPUT_FAILED, raw, out);
+            return false;
+        }
+    }
+    *bytes = VARDATA_ANY(call.value);
+    *length = VARSIZE_ANY_EXHDR(call.value);
+    if (clear && !fits(session, *length))
+    {
+        set_uncarried(session, W2L_REASON_TOO_LARGE, *length, out);
+        return false;
+    }
+    return true;
+}
+
+static void set_bytes(Session* session, w2l_value_kind kind, const char* bytes, Size length, w2l_value* out)
+{
+    out->kind = kind;
+    out->bytes = bytes;
+    out->length = length;
+    session->inline_bytes += length;
+}
+
+/* ---- text ---- */
+
+typedef struct Conversion
+{
+    const char* text; /* in and out */
+    Size length;      /* in and out */
+} Conversion;
+
+static void convert_to_utf8(void* argument)
+{
+    Conversion* call = argument;
+    char* converted = pg_server_to_any(call->text, (int)call->length, PG_UTF8);
+
+    if (converted != call->text)
+    {
+        call->text = converted;
+        call->length = strlen(converted);
+    }
+}
+
+/* UTF-8 for text of the database's encoding; false where it has none. */
+static bool to_utf8(Session* session, const char** text, Size* length)
+{
+    Conversion call = {*text, *length};
+
+    if (GetDatabaseEncoding() == PG_UTF8)
+        return pg_verify_mbstr(PG_UTF8, *text, (int)*length, true);
+    if (!survives(session, convert_to_utf8, &call) || !pg_verify_mbstr(PG_UTF8, call.text, (int)call.length, true))
+        return false;
+    *text = call.text;
+    *length = call.length;
+    return true;
+}
+
+static void set_text(Session* session, const char* text, Size length, w2l_value* out)
+{
+    if (!to_utf8(session, &text, &length))
+        set_uncarried(session, W2L_REASON_INVALID_TEXT, length, out);
+    else if (!fits(session, length))
+        set_uncarried(session, W2L_REASON_TOO_LARGE, length, out);
+    else
+        set_bytes(session, W2L_VALUE_TEXT, text, length, out);
+}
+
+/* ---- output functions ---- */
+
+typedef struct OutputCall
+{
+    Column* column;
+    MemoryContext keep; /* where the looked-up function stays */
+    Datum datum;
+    char* text; /* out */
+} OutputCall;
+
+static void call_output(void* argument)
+{
+    OutputCall* call = argument;
+
+    if (call->column->output == NULL)
+    {
+        FmgrInfo* function = MemoryContextAllocZero(call->keep, sizeof(FmgrInfo));
+        Oid oid;
+        bool is_varlena;
+
+        getTypeOutputInfo(call->column->type_oid, &oid, &is_varlena);
+        fmgr_info_cxt(oid, function, call->keep);
+        call->column->output = function;
+    }
+    call->text = OutputFunctionCall(call->column->output, call->datum);
+}
+
+/* Text of a clear value by its type's output function, or false and a marker. */
+static bool output_text(Session* session, Column* column, Datum datum, OutputCall* call, w2l_value* out)
+{
+    if (column->is_varlena)
+    {
+        Size raw = toast_raw_datum_size(datum) - VARHDRSZ;
+
+        if (!fits(session, raw))
+        {
+            set_uncarried(session, W2L_REASON_TOO_LARGE, raw, out);
+            return false;
+        }
+    }
+    pin_settings(session);
+    call->column = column;
+    call->keep = session->current->context;
+    call->datum = datum;
+    if (!survives(session, call_output, call))
+    {
+        set_uncarried(session, W2L_REASON_OUTPUT_FAILED, 0, out);
+        return false;
+    }
+    return true;
+}
+
+static void read_output(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    OutputCall call;
+
+    if (output_text(session, column, datum, &call, out))
+        set_text(session, call.text, strlen(call.text), out);
+}
+
+/* ---- clear values ---- */
+
+static void set_int(int64 value, w2l_value* out)
+{
+    out->kind = W2L_VALUE_INT;
+    out->integer = value;
+}
+
+static void read_bool(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    out->kind = W2L_VALUE_BOOL;
+    out->integer = DatumGetBool(datum);
+}
+
+static void read_int2(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_int(DatumGetInt16(datum), out);
+}
+
+static void read_int4(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_int(DatumGetInt32(datum), out);
+}
+
+static void read_int8(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_int(DatumGetInt64(datum), out);
+}
+
+static void read_oid(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_int((int64)DatumGetObjectId(datum), out);
+}
+
+static void read_float4(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    out->kind = W2L_VALUE_FLOAT32;
+    out->float32 = DatumGetFloat4(datum);
+}
+
+static void read_float8(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    out->kind = W2L_VALUE_FLOAT64;
+    out->float64 = DatumGetFloat8(datum);
+}
+
+static void read_varlena_text(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    const char* bytes;
+    Size length;
+
+    if (varlena_bytes(session, datum, true, &bytes, &length, out))
+        set_text(session, bytes, length, out);
+}
+
+static void read_name(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    const char* name = NameStr(*DatumGetName(datum));
+
+    set_text(session, name, strlen(name), out);
+}
+
+static void read_bytea(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    const char* bytes;
+    Size length;
+
+    if (varlena_bytes(session, datum, true, &bytes, &length, out))
+        set_bytes(session, W2L_VALUE_BYTES, bytes, length, out);
+}
+
+/* numeric_out depends on no setting. */
+static void read_numeric(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    OutputCall call;
+
+    if (!output_text(session, column, datum, &call, out))
+        return;
+    if (!fits(session, strlen(call.text)))
+        set_uncarried(session, W2L_REASON_TOO_LARGE, strlen(call.text), out);
+    else
+        set_bytes(session, W2L_VALUE_NUMERIC, call.text, strlen(call.text), out);
+}
+
+static void read_uuid(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_bytes(session, W2L_VALUE_BYTES, (const char*)DatumGetUUIDP(datum)->data, UUID_LEN, out);
+}
+
+static void read_date(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    DateADT date = DatumGetDateADT(datum);
+
+    if (DATE_NOT_FINITE(date))
+        read_output(session, column, datum, out);
+    else
+        set_int((int64)date + UNIX_EPOCH_DAYS, out);
+}
+
+/* Both timestamps. The last 30 years of their range do not fit into microseconds since 1970. */
+static void read_timestamp(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    Timestamp timestamp = DatumGetTimestamp(datum);
+
+    if (TIMESTAMP_NOT_FINITE(timestamp) || timestamp > PG_INT64_MAX - UNIX_EPOCH_US)
+        read_output(session, column, datum, out);
+    else
+        set_int(timestamp + UNIX_EPOCH_US, out);
+}
+
+/* ---- values to hash ---- */
+
+static void set_hash_bytes(Column* column, const char* bytes, Size length, w2l_value* out)
+{
+    out->domain = column->domain;
+    out->canonical = column->type.canonical;
+    if (length > HASH_AT_ONCE)
+    {
+        report_status(w2l_token_of_bytes(column->domain, column->type.canonical, bytes, length, out->token),
+                      "computing a token");
+        out->kind = W2L_VALUE_TOKEN;
+        return;
+    }
+    out->kind = W2L_VALUE_HASH_BYTES;
+    out->bytes = bytes;
+    out->length = length;
+}
+
+static void set_hash_int(Column* column, int64 value, w2l_value* out)
+{
+    out->kind = W2L_VALUE_HASH_INT;
+    out->integer = value;
+    out->domain = column->domain;
+}
+
+static void token_int2(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_hash_int(column, DatumGetInt16(datum), out);
+}
+
+static void token_int4(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_hash_int(column, DatumGetInt32(datum), out);
+}
+
+static void token_int8(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_hash_int(column, DatumGetInt64(datum), out);
+}
+
+static void token_oid(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_hash_int(column, (int64)DatumGetObjectId(datum), out);
+}
+
+/* Hashed text is UTF-8 too, so that databases of different encodings join. */
+static void token_text(Session* session, Column* column, const char* text, Size length, w2l_value* out)
+{
+    if (to_utf8(session, &text, &length))
+        set_hash_bytes(column, text, length, out);
+    else
+        set_uncarried(session, W2L_REASON_INVALID_TEXT, 0, out);
+}
+
+static void token_varlena_text(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    const char* bytes;
+    Size length;
+
+    if (!varlena_bytes(session, datum, false, &bytes, &length, out))
+        return;
+    token_text(session, column, bytes, length, out);
+    /* The token is made: a large copy need not wait for the end of the change. */
+    if (out->kind == W2L_VALUE_TOKEN && bytes != VARDATA_ANY(DatumGetPointer(datum)))
+        pfree((char*)bytes - VARHDRSZ);
+}
+
+static void token_name(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    const char* name = NameStr(*DatumGetName(datum));
+
+    token_text(session, column, name, strlen(name), out);
+}
+
+typedef struct NumericCall
+{
+    Datum datum;
+    char* text; /* out */
+} NumericCall;
+
+static void call_numeric_normalize(void* argument)
+{
+    NumericCall* call = argument;
+
+    call->text = numeric_normalize(DatumGetNumeric(call->datum));
+}
+
+static void token_numeric(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    NumericCall call = {datum, NULL};
+
+    if (survives(session, call_numeric_normalize, &call))
+        set_hash_bytes(column, call.text, strlen(call.text), out);
+    else
+        set_uncarried(session, W2L_REASON_OUTPUT_FAILED, 0, out);
+}
+
+static void token_uuid(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    set_hash_bytes(column, (const char*)DatumGetUUIDP(datum)->data, UUID_LEN, out);
+}
+
+/* The label of an enum is a name in a catalog: its output function is a lookup. */
+static void token_enum(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    OutputCall call;
+
+    if (output_text(session, column, datum, &call, out))
+        token_text(session, column, call.text, strlen(call.text), out);
+}
+
+/* ---- choosing ---- */
+
+static ReadValue hash_reader(w2l_type type, Oid base_type_oid)
+{
+    switch (base_type_oid)
+    {
+    case INT2OID:
+        return token_int2;
+    case INT4OID:
+        return token_int4;
+    case INT8OID:
+        return token_int8;
+    case OIDOID:
+        return token_oid;
+    case NAMEOID:
+        return token_name;
+    case NUMERICOID:
+        return token_numeric;
+    case UUIDOID:
+        return token_uuid;
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+        return token_varlena_text;
+    default:
+        return type.encoding == W2L_ENCODING_ENUM ? token_enum : NULL;
+    }
+}
+
+static ReadValue int_reader(Oid base_type_oid)
+{
+    switch (base_type_oid)
+    {
+    case INT2OID:
+        return read_int2;
+    case INT4OID:
+        return read_int4;
+    case INT8OID:
+        return read_int8;
+    default:
+        return read_oid;
+    }
+}
+
+static ReadValue clear_reader(w2l_type type, Oid base_type_oid)
+{
+    switch (type.encoding)
+    {
+    case W2L_ENCODING_BOOL:
+        return read_bool;
+    case W2L_ENCODING_INT:
+        return int_reader(base_type_oid);
+    case W2L_ENCODING_FLOAT32:
+        return read_float4;
+    case W2L_ENCODING_FLOAT64:
+        return read_float8;
+    case W2L_ENCODING_TEXT:
+        return base_type_oid == NAMEOID ? read_name : read_varlena_text;
+    case W2L_ENCODING_BYTES:
+        return read_bytea;
+    case W2L_ENCODING_NUMERIC:
+        return read_numeric;
+    case W2L_ENCODING_UUID:
+        return read_uuid;
+    case W2L_ENCODING_DATE:
+        return read_date;
+    case W2L_ENCODING_TIME:
+        return read_int8;
+    case W2L_ENCODING_TIMESTAMP:
+    case W2L_ENCODING_TIMESTAMPTZ:
+        return read_timestamp;
+    case W2L_ENCODING_JSON:
+        return base_type_oid == JSONOID ? read_varlena_text : read_output;
+    default:
+        return read_output;
+    }
+}
+
+ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid)
+{
+    switch (action)
+    {
+    case W2L_ACTION_CLEAR:
+        return clear_reader(type, base_type_oid);
+    case W2L_ACTION_HASH:
+        return hash_reader(type, base_type_oid);
+    default:
+        return NULL;
+    }
+}
+
+/* ---- rows ---- */
+
+static void read_value(Session* session, Column* column, Datum datum, bool is_null, w2l_value* out)
+{
+    /* The one decision. A column without a reader is withheld, whatever else went wrong. */
+    if (column->withheld || column->read == NULL)
+    {
+        out->kind = W2L_VALUE_WITHHELD;
+        session->current->withheld++;
+        session->has_news = true;
+    }
+    else if (is_null)
+        out->kind = W2L_VALUE_NULL;
+    else if (column->is_varlena && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(datum)))
+        set_unchanged(out);
+    else
+        column->read(session, column, datum, out);
+}
+
+w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, bool key_only, w2l_value* values)
+{
+    Datum datums[MaxHeapAttributeNumber];
+    bool nulls[MaxHeapAttributeNumber];
+    w2l_row row = {values, 0};
+    MemoryContext old = MemoryContextSwitchTo(session->change_context);
+
+    session->current = table;
+    heap_deform_tuple(tuple, RelationGetDescr(relation), datums, nulls);
+    for (int i = 0; i < table->column_count; i++)
+    {
+        Column* column = &table->columns[i];
+
+        if (key_only && !column->is_key)
+            continue;
+        read_value(session, column, datums[column->attnum - 1], nulls[column->attnum - 1], &values[row.count++]);
+    }
+    MemoryContextSwitchTo(old);
+    return row;
+}

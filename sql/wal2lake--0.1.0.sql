@@ -1,0 +1,134 @@
+-- wal2lake 0.1.0: policy and diagnosis from SQL. Decoding itself needs none of
+-- this, only the two libraries.
+\echo Use "CREATE EXTENSION wal2lake" to load this file. \quit
+
+-- ---- diagnosis ----
+
+CREATE FUNCTION wal2lake.decode_frame(frame bytea, positions boolean DEFAULT true)
+RETURNS text
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_decode_frame';
+COMMENT ON FUNCTION wal2lake.decode_frame(bytea, boolean) IS
+'Lines of text for the messages in frame, as pg_logical_slot_peek_binary_changes() gives them. Call it on the rows of one query in order: it remembers the tables announced before. positions => false leaves out xids, LSNs, times and oids. Raises data_corrupted (XX001) for bytes that are no frame.';
+
+-- ---- policy ----
+
+CREATE FUNCTION wal2lake.is_admin()
+RETURNS boolean
+LANGUAGE C STABLE
+AS 'MODULE_PATHNAME', 'wal2lake_is_admin';
+COMMENT ON FUNCTION wal2lake.is_admin() IS
+'Whether the calling user may loosen labels: a superuser, or a member of wal2lake.admin_role. Within a SECURITY DEFINER function it judges who called that.';
+
+CREATE FUNCTION wal2lake.default_domain(relation regclass, column_name name)
+RETURNS text
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_default_domain';
+COMMENT ON FUNCTION wal2lake.default_domain(regclass, name) IS
+'Domain of a hashed column whose label names none: schema.table.column, of the root table in a partition.';
+
+CREATE FUNCTION wal2lake.label_action(label text, type regtype)
+RETURNS text
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_label_action';
+COMMENT ON FUNCTION wal2lake.label_action(text, regtype) IS
+'What a label does to values of a type: clear, hash or drop. An odd label drops.';
+
+CREATE VIEW wal2lake.policy AS
+SELECT n.nspname AS schema_name,
+       c.relname AS table_name,
+       a.attname AS column_name,
+       format_type(a.atttypid, a.atttypmod) AS type,
+       split_part(l.label, ' ', 1) AS class,
+       wal2lake.label_action(l.label, a.atttypid) AS action,
+       CASE wal2lake.label_action(l.label, a.atttypid)
+            WHEN 'hash' THEN coalesce(substring(l.label FROM 'domain=([^ ]+)'),
+                                      wal2lake.default_domain(c.oid, a.attname))
+       END AS domain,
+       l.label
+  FROM pg_seclabel l
+  JOIN pg_class c ON c.oid = l.objoid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = l.objoid AND a.attnum = l.objsubid
+ WHERE l.provider = 'wal2lake'
+   AND l.classoid = 'pg_class'::regclass
+   AND l.objsubid > 0
+   AND NOT a.attisdropped;
+COMMENT ON VIEW wal2lake.policy IS
+'Every labelled column: class, action, domain, and the label as written. A partition shows its own labels only; what it takes from its ancestors is stricter or equal.';
+
+CREATE VIEW wal2lake.unclassified AS
+WITH labelled AS (
+    SELECT l.objoid, l.objsubid, l.label
+      FROM pg_seclabel l
+     WHERE l.provider = 'wal2lake' AND l.classoid = 'pg_class'::regclass
+)
+SELECT n.nspname AS schema_name,
+       c.relname AS table_name,
+       a.attname AS column_name,
+       format_type(a.atttypid, a.atttypmod) AS type,
+       EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid > 0) AS table_is_emitted
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE c.relkind IN ('r', 'p')
+   AND c.relpersistence = 'p'
+   AND a.attnum > 0
+   AND NOT a.attisdropped
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+   AND NOT EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid = a.attnum)
+   AND NOT EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid = 0 AND t.label IN ('exclude', 'inherit'));
+COMMENT ON VIEW wal2lake.unclassified IS
+'Every column without a label: its values are withheld (or, in a key, hashed). table_is_emitted tells whether its table leaves the server at all. Tables labelled exclude and partitions that inherit are left out.';
+
+-- One label for each existing column: there is no wildcard for columns to come.
+CREATE FUNCTION wal2lake.classify(relation regclass, label text, VARIADIC columns name[] DEFAULT '{}')
+RETURNS TABLE (column_name name, new_label text)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unknown text;
+    attribute record;
+BEGIN
+    IF NOT wal2lake.is_admin() THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'wal2lake.classify needs the wal2lake admin role',
+            HINT = 'The owner of a table may label a column "... drop" with SECURITY LABEL.';
+    END IF;
+    SELECT string_agg(quote_ident(wanted), ', ') INTO unknown
+      FROM unnest(columns) AS wanted
+     WHERE NOT EXISTS (SELECT FROM pg_attribute a
+                        WHERE a.attrelid = relation AND a.attname = wanted AND a.attnum > 0 AND NOT a.attisdropped);
+    IF unknown IS NOT NULL THEN
+        RAISE undefined_column USING MESSAGE = format('table %s has no column %s', relation, unknown);
+    END IF;
+    FOR attribute IN
+        SELECT a.attname, a.atttypid
+          FROM pg_attribute a
+         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+           AND CASE WHEN cardinality(columns) > 0 THEN a.attname = ANY (columns)
+                    ELSE NOT EXISTS (SELECT FROM pg_seclabel l
+                                      WHERE l.objoid = relation AND l.classoid = 'pg_class'::regclass
+                                        AND l.objsubid = a.attnum AND l.provider = 'wal2lake')
+               END
+         ORDER BY a.attnum
+    LOOP
+        column_name := attribute.attname;
+        new_label := label;
+        -- The domain is written out, so that a later rename does not change the tokens.
+        IF label !~ 'domain=' AND wal2lake.label_action(label, attribute.atttypid) = 'hash' THEN
+            new_label := label || ' domain=' || wal2lake.default_domain(relation, attribute.attname);
+        END IF;
+        EXECUTE format('SECURITY LABEL FOR wal2lake ON COLUMN %s.%I IS %L', relation, column_name, new_label);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.classify(regclass, text, name[]) IS
+'Labels the named columns of a table, or all that have no label yet, and returns what was written. For the wal2lake admin role. A default domain is written out.';
+
+REVOKE ALL ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM PUBLIC;
+GRANT USAGE ON SCHEMA wal2lake TO PUBLIC;
+GRANT SELECT ON wal2lake.policy, wal2lake.unclassified TO PUBLIC;
