@@ -80,3 +80,63 @@ install-policy: wal2lake_policy.so
 uninstall: uninstall-policy
 uninstall-policy:
 	rm -f '$(DESTDIR)$(pkglibdir)/wal2lake_policy.so'
+
+# ---- targets for people ----
+
+CMAKE_BUILD = build/release
+CMAKE_SANITIZE = build/sanitize
+CMAKE_FLAGS = -G Ninja $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+PYTHON = /usr/bin/python3
+
+.PHONY: help deps command command-install demo installcheck test-quick test test-long lint format
+
+help:
+	@echo "make                 build the plugin against the PostgreSQL of PG_CONFIG"
+	@echo "make install         install it into that PostgreSQL"
+	@echo "make command         build the command wal2lake (build/release/tools/wal2lake/wal2lake)"
+	@echo "make command-install install it to PREFIX/bin (PREFIX=/usr/local)"
+	@echo "make deps            install the Debian packages that building and testing need"
+	@echo "make demo            a throwaway server, a workload, a lake: see it work"
+	@echo "make installcheck    regression tests against a temporary server (TESTS='a b': only those)"
+	@echo "make test-quick      lint, unit and regression tests (< 3 minutes)"
+	@echo "make test            all of it, with the end-to-end tests (<= 20 minutes)"
+	@echo "make test-long       the same with longer runs (<= 60 minutes)"
+	@echo "make lint format     check, or apply, formatting and the layer rules"
+
+deps:
+	@tools/dev/deps.sh
+
+command:
+	@mkdir -p build
+	@cmake -S . -B $(CMAKE_BUILD) $(CMAKE_FLAGS) > build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
+	@cmake --build $(CMAKE_BUILD) --target wal2lake
+
+PREFIX = /usr/local
+command-install: command
+	$(INSTALL) -D -m 755 $(CMAKE_BUILD)/tools/wal2lake/wal2lake '$(DESTDIR)$(PREFIX)/bin/wal2lake'
+
+# PGXS's own installcheck wants a running server; ours brings one.
+installcheck:
+	@tools/dev/regress.sh $(TESTS)
+
+# Everything a test run stands on: built, and the plugin installed.
+.PHONY: built
+built:
+	@tools/dev/build.sh
+
+demo: deps built
+	@$(PYTHON) tools/dev/demo.py $(DEMO)
+
+test-quick: deps built
+	@tools/dev/test.sh quick
+test: deps built
+	@tools/dev/test.sh full
+test-long: deps built
+	@tools/dev/test.sh long
+
+FORMATTED = $(shell git ls-files '*.c' '*.cpp' '*.h')
+lint:
+	@tools/dev/lint.sh
+format:
+	clang-format -i $(FORMATTED)

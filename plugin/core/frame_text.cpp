@@ -33,10 +33,11 @@ struct KnownRelation {
 using Relations = std::map<uint32_t, KnownRelation>;
 
 constexpr std::array<const char*, 5> kIdentityNames = {"unspecified", "default", "index", "full", "nothing"};
-constexpr std::array<const char*, 16> kEncodingNames = {"unspecified", "bool",  "int",       "float32",     "float64", "text",
-                                                        "bytes",       "numeric", "uuid",    "date",        "time",    "timestamp",
-                                                        "timestamptz", "json",    "enum",    "output_text"};
-constexpr std::array<const char*, 4> kReasonNames = {"unspecified", "too_large", "output_failed", "invalid_text"};
+constexpr std::array<const char*, 16> kEncodingNames = {
+    "unspecified", "bool", "int",  "float32",   "float64",     "text", "bytes", "numeric",
+    "uuid",        "date", "time", "timestamp", "timestamptz", "json", "enum",  "output_text"};
+constexpr std::array<const char*, 4> kReasonNames = {"unspecified", "too_large", "output_failed",
+                                                     "invalid_text"};
 constexpr std::array<const char*, 4> kOperationNames = {"CHANGE", "INSERT", "UPDATE", "DELETE"};
 
 template <size_t Size>
@@ -70,7 +71,8 @@ class Lines
     Lines& AddLsn(uint64_t lsn)
     {
         char shown[32];
-        std::snprintf(shown, sizeof shown, "%X/%X", static_cast<unsigned>(lsn >> 32), static_cast<unsigned>(lsn));
+        std::snprintf(shown, sizeof shown, "%X/%X", static_cast<unsigned>(lsn >> 32),
+                      static_cast<unsigned>(lsn));
         return Add(shown);
     }
     Lines& AddHex(std::string_view bytes)
@@ -91,7 +93,8 @@ class Lines
                 text_ += "''";
             } else if (static_cast<uint8_t>(c) < 0x20 || c == '\\') {
                 char escaped[5];
-                std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(static_cast<uint8_t>(c)));
+                std::snprintf(escaped, sizeof escaped, "\\x%02x",
+                              static_cast<unsigned>(static_cast<uint8_t>(c)));
                 text_ += escaped;
             } else {
                 text_ += c;
@@ -113,7 +116,10 @@ class Lines
     std::string text_;
 };
 
-std::string_view View(const protozero::data_view& view) { return {view.data(), view.size()}; }
+std::string_view View(const protozero::data_view& view)
+{
+    return {view.data(), view.size()};
+}
 
 void AddUncarried(protozero::pbf_reader reader, Lines* lines)
 {
@@ -486,10 +492,13 @@ extern "C" w2l_status w2l_frame_text_new(w2l_frame_text** out) noexcept
     });
 }
 
-extern "C" void w2l_frame_text_free(w2l_frame_text* renderer) noexcept { delete renderer; }
+extern "C" void w2l_frame_text_free(w2l_frame_text* renderer) noexcept
+{
+    delete renderer;
+}
 
-extern "C" w2l_status w2l_frame_text_render(w2l_frame_text* renderer, const char* bytes, size_t length, bool positions,
-                                            const char** text, const char** reason) noexcept
+extern "C" w2l_status w2l_frame_text_render(w2l_frame_text* renderer, const char* bytes, size_t length,
+                                            bool positions, const char** text, const char** reason) noexcept
 {
     *reason = "a record is malformed";
     w2l_status status = Guarded([&]() -> w2l_status {

@@ -84,10 +84,12 @@ bool ParseLine(const char* line, size_t length, int number, w2l_key_set* out, ch
     while (start < length && (line[start] == ' ' || line[start] == '\t'))
         ++start;
     if (!w2l_is_key_id(line, id_length))
-        return Fail(error, error_size, "line %d does not begin with a key id (a-z, 0-9, _ and -, at most %d bytes)",
-                    number, W2L_MAX_KEY_ID);
+        return Fail(error, error_size,
+                    "line %d does not begin with a key id (a-z, 0-9, _ and -, at most %d bytes)", number,
+                    W2L_MAX_KEY_ID);
     if (out->count == W2L_MAX_KEYS)
-        return Fail(error, error_size, "line %d is one key too many, at most %d are allowed", number, W2L_MAX_KEYS);
+        return Fail(error, error_size, "line %d is one key too many, at most %d are allowed", number,
+                    W2L_MAX_KEYS);
 
     w2l_key* key = &out->keys[out->count];
     std::memcpy(key->id, line, id_length);
@@ -129,9 +131,10 @@ bool CheckFile(int descriptor, const char* path, const char* data_directory, cha
     if (facts.st_size > W2L_MAX_KEY_FILE)
         return Fail(error, error_size, "key file \"%s\" is larger than %d bytes", path, W2L_MAX_KEY_FILE);
     if (data_directory != nullptr && IsInside(path, data_directory))
-        return Fail(error, error_size,
-                    "key file \"%s\" is inside the data directory, where base backups would carry it; move it out",
-                    path);
+        return Fail(
+            error, error_size,
+            "key file \"%s\" is inside the data directory, where base backups would carry it; move it out",
+            path);
     return true;
 }
 
@@ -144,7 +147,8 @@ extern "C" bool w2l_key_file_parse(const char* text, size_t length, w2l_key_set*
     const char* cursor = text;
     const char* end = text + length;
     for (int number = 1; cursor < end; ++number) {
-        const char* newline = static_cast<const char*>(std::memchr(cursor, '\n', static_cast<size_t>(end - cursor)));
+        const char* newline =
+            static_cast<const char*>(std::memchr(cursor, '\n', static_cast<size_t>(end - cursor)));
         const char* stop = newline != nullptr ? newline : end;
         if (!ParseLine(cursor, static_cast<size_t>(stop - cursor), number, out, error, error_size)) {
             w2l_wipe(out, sizeof *out);
@@ -210,4 +214,7 @@ extern "C" const w2l_key* w2l_key_find(const w2l_key_set* set, const char* id) n
     return nullptr;
 }
 
-extern "C" void w2l_wipe(void* memory, size_t length) noexcept { explicit_bzero(memory, length); }
+extern "C" void w2l_wipe(void* memory, size_t length) noexcept
+{
+    explicit_bzero(memory, length);
+}

@@ -15,7 +15,10 @@ struct Word {
     const char* begin;
     size_t length;
 
-    bool Is(const char* text) const { return std::strlen(text) == length && std::memcmp(begin, text, length) == 0; }
+    bool Is(const char* text) const
+    {
+        return std::strlen(text) == length && std::memcmp(begin, text, length) == 0;
+    }
 
     /* The rest after `prefix`, or a Word with a null begin. */
     Word After(const char* prefix) const
@@ -74,7 +77,10 @@ class Complaint
 };
 
 /* For "%.*s" of text that may be long. */
-int Shown(const Word& word) { return static_cast<int>(word.length < 64 ? word.length : 64); }
+int Shown(const Word& word)
+{
+    return static_cast<int>(word.length < 64 ? word.length : 64);
+}
 
 constexpr const char* kClassNames[] = {"unlabelled", "green", "yellow", "orange", "red", "regulated_red"};
 constexpr const char* kActionNames[] = {"none", "clear", "hash", "drop"};
@@ -93,9 +99,15 @@ w2l_action DefaultAction(w2l_class value)
     }
 }
 
-bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool IsLowerOrDigit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
-bool IsDomainByte(char c) { return IsLowerOrDigit(c) || (c >= 'A' && c <= 'Z') || std::strchr("_.:/%-", c) != nullptr; }
+bool IsDomainByte(char c)
+{
+    return IsLowerOrDigit(c) || (c >= 'A' && c <= 'Z') || std::strchr("_.:/%-", c) != nullptr;
+}
 
 bool IsDomain(const Word& word)
 {
@@ -113,7 +125,8 @@ bool IsCheck(const Word& word)
     if (word.length != W2L_CHECK_DIGITS)
         return false;
     for (size_t i = 0; i < word.length; ++i)
-        if (!((word.begin[i] >= '0' && word.begin[i] <= '9') || (word.begin[i] >= 'a' && word.begin[i] <= 'f')))
+        if (!((word.begin[i] >= '0' && word.begin[i] <= '9') ||
+              (word.begin[i] >= 'a' && word.begin[i] <= 'f')))
             return false;
     return true;
 }
@@ -145,8 +158,8 @@ extern "C" bool w2l_parse_column_label(const char* text, size_t length, w2l_colu
         if (word.Is(kClassNames[value]))
             label.class_ = static_cast<w2l_class>(value);
     if (label.class_ == W2L_CLASS_NONE)
-        return complaint.Say("class \"%.*s\" is unknown; use regulated_red, red, orange, yellow or green", Shown(word),
-                             word.begin);
+        return complaint.Say("class \"%.*s\" is unknown; use regulated_red, red, orange, yellow or green",
+                             Shown(word), word.begin);
     label.action = DefaultAction(label.class_);
 
     bool more = words.Next(&word);
@@ -156,15 +169,16 @@ extern "C" bool w2l_parse_column_label(const char* text, size_t length, w2l_colu
             if (word.Is(kActionNames[value]))
                 label.action = static_cast<w2l_action>(value);
         if (label.action == W2L_ACTION_NONE)
-            return complaint.Say("\"%.*s\" is neither an action (clear, hash, drop) nor domain=name", Shown(word),
-                                 word.begin);
+            return complaint.Say("\"%.*s\" is neither an action (clear, hash, drop) nor domain=name",
+                                 Shown(word), word.begin);
         label.action_written = true;
         more = words.Next(&word);
     }
     if (more && word.After("domain=").begin != nullptr) {
         Word domain = word.After("domain=");
         if (!IsDomain(domain))
-            return complaint.Say("domain \"%.*s\" is not a name of 1 to %d letters, digits and _ . : / %% - (nor may it be \"check\")",
+            return complaint.Say("domain \"%.*s\" is not a name of 1 to %d letters, digits and _ . : / %% - "
+                                 "(nor may it be \"check\")",
                                  Shown(domain), domain.begin, W2L_MAX_DOMAIN);
         label.domain = domain.begin;
         label.domain_length = domain.length;
@@ -174,7 +188,8 @@ extern "C" bool w2l_parse_column_label(const char* text, size_t length, w2l_colu
         return complaint.Say("unexpected \"%.*s\"; a label is \"class [action] [domain=name]\"", Shown(word),
                              word.begin);
     if (label.action == W2L_ACTION_CLEAR && label.class_ > W2L_CLASS_YELLOW)
-        return complaint.Say("clear is legal for yellow and green only, not for %s", kClassNames[label.class_]);
+        return complaint.Say("clear is legal for yellow and green only, not for %s",
+                             kClassNames[label.class_]);
     if (label.domain != nullptr && label.action != W2L_ACTION_HASH)
         return complaint.Say("a domain is legal with hash only, not with %s", kActionNames[label.action]);
     *out = label;
@@ -205,8 +220,8 @@ extern "C" bool w2l_parse_table_label(const char* text, size_t length, w2l_table
                          "labels on columns");
 }
 
-extern "C" bool w2l_parse_database_label(const char* text, size_t length, w2l_database_label* out, char* error,
-                                         size_t error_size) noexcept
+extern "C" bool w2l_parse_database_label(const char* text, size_t length, w2l_database_label* out,
+                                         char* error, size_t error_size) noexcept
 {
     Complaint complaint(error, error_size);
     if (!IsSane(length, complaint))
@@ -222,11 +237,13 @@ extern "C" bool w2l_parse_database_label(const char* text, size_t length, w2l_da
     if (words.Next(&word)) {
         Word check = word.After("check=");
         if (check.begin == nullptr || !IsCheck(check))
-            return complaint.Say("\"%.*s\" is not check= with 8 lower-case hex digits", Shown(word), word.begin);
+            return complaint.Say("\"%.*s\" is not check= with 8 lower-case hex digits", Shown(word),
+                                 word.begin);
         std::memcpy(label.check, check.begin, check.length);
         if (words.Next(&word))
-            return complaint.Say("unexpected \"%.*s\"; a label on a database is \"key=id [check=8 hex digits]\"",
-                                 Shown(word), word.begin);
+            return complaint.Say(
+                "unexpected \"%.*s\"; a label on a database is \"key=id [check=8 hex digits]\"", Shown(word),
+                word.begin);
     }
     *out = label;
     return true;

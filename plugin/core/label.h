@@ -35,7 +35,12 @@ typedef enum w2l_class {
 } w2l_class;
 
 /* Actions, least to most strict. Numbers are those of the wire (Action). */
-typedef enum w2l_action { W2L_ACTION_NONE = 0, W2L_ACTION_CLEAR = 1, W2L_ACTION_HASH = 2, W2L_ACTION_DROP = 3 } w2l_action;
+typedef enum w2l_action {
+    W2L_ACTION_NONE = 0,
+    W2L_ACTION_CLEAR = 1,
+    W2L_ACTION_HASH = 2,
+    W2L_ACTION_DROP = 3
+} w2l_action;
 
 /* A parsed column label: `class [action] [domain=name]`. Pointers point into the parsed text. */
 typedef struct w2l_column_label {

@@ -1,6 +1,9 @@
 #include "core/policy.h"
 
-extern "C" w2l_verdict w2l_no_verdict(void) noexcept { return {W2L_CLASS_NONE, W2L_ACTION_NONE, nullptr, 0}; }
+extern "C" w2l_verdict w2l_no_verdict(void) noexcept
+{
+    return {W2L_CLASS_NONE, W2L_ACTION_NONE, nullptr, 0};
+}
 
 extern "C" w2l_verdict w2l_verdict_of_label(const char* text, size_t length, w2l_type type) noexcept
 {

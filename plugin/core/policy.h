@@ -19,7 +19,7 @@ W2L_BEGIN_C
 /* What one label, or the lack of one, says of a column. */
 typedef struct w2l_verdict {
     w2l_class class_;
-    w2l_action action; /* CLEAR, HASH or DROP; NONE only in w2l_no_verdict() */
+    w2l_action action;  /* CLEAR, HASH or DROP; NONE only in w2l_no_verdict() */
     const char* domain; /* with HASH; NULL: the column's own. Points into the label's text */
     size_t domain_length;
 } w2l_verdict;

@@ -40,8 +40,8 @@ constexpr uint32_t kRelationId = 1, kOperation = 2, kNew = 3, kOld = 4, kOldKind
 }
 namespace value_field
 {
-constexpr uint32_t kInt = 1, kFloat64 = 2, kFloat32 = 3, kBool = 4, kText = 5, kBytes = 6, kNumeric = 7, kToken = 8,
-                   kMarker = 9, kUncarried = 10;
+constexpr uint32_t kInt = 1, kFloat64 = 2, kFloat32 = 3, kBool = 4, kText = 5, kBytes = 6, kNumeric = 7,
+                   kToken = 8, kMarker = 9, kUncarried = 10;
 }
 constexpr uint8_t kMarkerUnchanged = 1;
 constexpr uint8_t kMarkerWithheld = 2;
@@ -121,8 +121,8 @@ uint8_t* PutToken(uint8_t* at, const w2l_value& value, w2l_status* status)
         return PutBytes(at, value.token, W2L_TOKEN_BYTES);
     w2l_status answer = value.kind == W2L_VALUE_HASH_INT
                             ? w2l_token_of_int(value.domain, value.integer, at)
-                            : w2l_token_of_bytes(value.domain, static_cast<w2l_canonical>(value.canonical), value.bytes,
-                                                 value.length, at);
+                            : w2l_token_of_bytes(value.domain, static_cast<w2l_canonical>(value.canonical),
+                                                 value.bytes, value.length, at);
     if (answer != W2L_OK)
         *status = answer;
     return at + W2L_TOKEN_BYTES;
@@ -244,7 +244,10 @@ std::string RelationBody(const w2l_relation& relation)
     return body;
 }
 
-uint64_t Checksum(const void* bytes, size_t length) { return XXH3_64bits(bytes, length); }
+uint64_t Checksum(const void* bytes, size_t length)
+{
+    return XXH3_64bits(bytes, length);
+}
 
 /* Appends `record`, a serialized Record, to the batch. */
 w2l_status AppendRecord(w2l_batch* batch, const std::string& record)
@@ -283,7 +286,8 @@ extern "C" size_t w2l_bound_relation(const w2l_relation* relation) noexcept
                    std::strlen(relation->key_id);
     for (size_t i = 0; i < relation->column_count; ++i) {
         const w2l_column& column = relation->columns[i];
-        bound += kColumnOverhead + std::strlen(column.name) + std::strlen(column.type_name) + std::strlen(column.domain);
+        bound += kColumnOverhead + std::strlen(column.name) + std::strlen(column.type_name) +
+                 std::strlen(column.domain);
     }
     return bound;
 }
@@ -314,7 +318,8 @@ extern "C" w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* com
         batch->length = 0;
         if (batch->capacity < W2L_BATCH_OVERHEAD)
             return W2L_NO_SPACE;
-        uint8_t* end = PutLengthDelimited(batch->data + kPrefix, batch_field::kCommitted, facts.data(), facts.size());
+        uint8_t* end =
+            PutLengthDelimited(batch->data + kPrefix, batch_field::kCommitted, facts.data(), facts.size());
         batch->length = static_cast<size_t>(end - batch->data);
         return W2L_OK;
     });
@@ -388,7 +393,8 @@ extern "C" w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_trun
             protozero::pbf_writer writer(record);
             AddUint(writer, record_field::kOrdinal, truncate->ordinal);
             protozero::pbf_writer message(writer, record_field::kTruncate);
-            message.add_packed_uint32(1, truncate->relation_ids, truncate->relation_ids + truncate->relation_count);
+            message.add_packed_uint32(1, truncate->relation_ids,
+                                      truncate->relation_ids + truncate->relation_count);
             AddUint(message, 2, truncate->cascade);
             AddUint(message, 3, truncate->restart_identity);
         }
@@ -396,7 +402,8 @@ extern "C" w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_trun
     });
 }
 
-extern "C" w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats, size_t count) noexcept
+extern "C" w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,
+                                             size_t count) noexcept
 {
     return Guarded([&]() -> w2l_status {
         std::string record;

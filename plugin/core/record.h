@@ -37,9 +37,9 @@ typedef enum w2l_value_kind {
     W2L_VALUE_TOKEN,   /* token, computed before */
     W2L_VALUE_UNCHANGED,
     W2L_VALUE_WITHHELD,
-    W2L_VALUE_UNCARRIED,  /* reason, integer = size in bytes */
-    W2L_VALUE_HASH_INT,   /* integer and domain: becomes a token here */
-    W2L_VALUE_HASH_BYTES  /* bytes, canonical and domain: becomes a token here */
+    W2L_VALUE_UNCARRIED, /* reason, integer = size in bytes */
+    W2L_VALUE_HASH_INT,  /* integer and domain: becomes a token here */
+    W2L_VALUE_HASH_BYTES /* bytes, canonical and domain: becomes a token here */
 } w2l_value_kind;
 
 /* Why a value was not carried. Numbers are those of the wire (Uncarried.Reason). */
@@ -173,7 +173,8 @@ w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) W2L
 w2l_status w2l_batch_append_change(w2l_batch* batch, w2l_change* change) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
-w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,
+                                  size_t count) W2L_NOEXCEPT;
 
 /*
  * Close the batch and frame it: *message points into the buffer at *message_length

@@ -104,7 +104,8 @@ bool NormalizeNumeric(std::string_view text, std::string* out)
 void AppendName(std::string_view name, std::string* out)
 {
     for (char c : name) {
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                     c == '-';
         if (plain) {
             out->push_back(c);
         } else {
@@ -153,7 +154,10 @@ extern "C" w2l_status w2l_tokenizer_new(const uint8_t* master_key, w2l_tokenizer
     });
 }
 
-extern "C" void w2l_tokenizer_free(w2l_tokenizer* tokenizer) noexcept { delete tokenizer; }
+extern "C" void w2l_tokenizer_free(w2l_tokenizer* tokenizer) noexcept
+{
+    delete tokenizer;
+}
 
 extern "C" w2l_status w2l_tokenizer_domain(w2l_tokenizer* tokenizer, const char* name, size_t length,
                                            const w2l_domain** out) noexcept
@@ -176,7 +180,8 @@ extern "C" w2l_status w2l_tokenizer_domain(w2l_tokenizer* tokenizer, const char*
     });
 }
 
-extern "C" w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value, uint8_t out[W2L_TOKEN_BYTES]) noexcept
+extern "C" w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value,
+                                       uint8_t out[W2L_TOKEN_BYTES]) noexcept
 {
     char text[24];
     auto end = std::to_chars(text, text + sizeof text, value).ptr;

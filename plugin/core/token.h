@@ -38,15 +38,16 @@ w2l_status w2l_tokenizer_domain(w2l_tokenizer* tokenizer, const char* name, size
                                 const w2l_domain** out) W2L_NOEXCEPT;
 
 /* Token of an integer of any width (CANONICAL_INT). */
-w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value, uint8_t out[W2L_TOKEN_BYTES]) W2L_NOEXCEPT;
+w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value,
+                            uint8_t out[W2L_TOKEN_BYTES]) W2L_NOEXCEPT;
 
 /*
  * Token of bytes: UTF-8 text (TEXT, BPCHAR), the decimal text of a numeric with
  * any scale, "NaN" or "[-]Infinity" (NUMERIC), or the 16 bytes of a uuid (UUID).
  * W2L_INVALID if the bytes are not of that form.
  */
-w2l_status w2l_token_of_bytes(const w2l_domain* domain, w2l_canonical canonical, const char* bytes, size_t length,
-                              uint8_t out[W2L_TOKEN_BYTES]) W2L_NOEXCEPT;
+w2l_status w2l_token_of_bytes(const w2l_domain* domain, w2l_canonical canonical, const char* bytes,
+                              size_t length, uint8_t out[W2L_TOKEN_BYTES]) W2L_NOEXCEPT;
 
 /* The 8 hex digits (and NUL) by which two holders of a key file can see that they have the same key. */
 w2l_status w2l_key_check(const uint8_t* master_key, char out[9]) W2L_NOEXCEPT;

@@ -21,12 +21,27 @@ constexpr uint8_t Tag(uint32_t field, protozero::pbf_wire_type type)
 {
     return static_cast<uint8_t>(field << 3 | static_cast<uint32_t>(type));
 }
-constexpr uint8_t VarintTag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::varint); }
-constexpr uint8_t BytesTag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::length_delimited); }
-constexpr uint8_t Fixed32Tag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::fixed32); }
-constexpr uint8_t Fixed64Tag(uint32_t field) { return Tag(field, protozero::pbf_wire_type::fixed64); }
+constexpr uint8_t VarintTag(uint32_t field)
+{
+    return Tag(field, protozero::pbf_wire_type::varint);
+}
+constexpr uint8_t BytesTag(uint32_t field)
+{
+    return Tag(field, protozero::pbf_wire_type::length_delimited);
+}
+constexpr uint8_t Fixed32Tag(uint32_t field)
+{
+    return Tag(field, protozero::pbf_wire_type::fixed32);
+}
+constexpr uint8_t Fixed64Tag(uint32_t field)
+{
+    return Tag(field, protozero::pbf_wire_type::fixed64);
+}
 
-inline size_t VarintSize(uint64_t value) { return static_cast<size_t>(protozero::length_of_varint(value)); }
+inline size_t VarintSize(uint64_t value)
+{
+    return static_cast<size_t>(protozero::length_of_varint(value));
+}
 
 inline uint8_t* PutByte(uint8_t* at, uint8_t byte)
 {

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/dependency.h"
 #include "catalog/objectaccess.h"
 #include "catalog/objectaddress.h"
@@ -47,8 +48,7 @@ static ProcessUtility_hook_type previous_process_utility = NULL;
 static object_access_hook_type previous_object_access = NULL;
 
 /* Relations created by the CREATE TABLE ... PARTITION OF that is running; NULL outside of one. */
-typedef struct CreatedRelations
-{
+typedef struct CreatedRelations {
     List* oids;
     MemoryContext context;
 } CreatedRelations;
@@ -80,14 +80,16 @@ static bool is_admin(Oid role)
 
 static void define_settings(void)
 {
-    DefineCustomStringVariable("wal2lake.key_file", "File that holds the keys of the tokens.",
-                               "Absolute path of a file of mode 0600 owned by the server's user, outside of the data "
-                               "directory. Empty: nothing can be hashed.",
-                               &key_file_setting, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+    DefineCustomStringVariable(
+        "wal2lake.key_file", "File that holds the keys of the tokens.",
+        "Absolute path of a file of mode 0600 owned by the server's user, outside of the data "
+        "directory. Empty: nothing can be hashed.",
+        &key_file_setting, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
     DefineCustomStringVariable("wal2lake.admin_role", "Role whose members may loosen labels.",
-                               "Empty: superusers alone may.", &admin_role_setting, "", PGC_SIGHUP, 0, NULL, NULL,
-                               NULL);
-    DefineCustomStringVariable("wal2lake.message_prefixes", "Prefixes of logical messages that may leave the server.",
+                               "Empty: superusers alone may.", &admin_role_setting, "", PGC_SIGHUP, 0, NULL,
+                               NULL, NULL);
+    DefineCustomStringVariable("wal2lake.message_prefixes",
+                               "Prefixes of logical messages that may leave the server.",
                                "Empty: none may. Messages are not sent yet, whatever the setting says.",
                                &message_prefixes_setting, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
     MarkGUCPrefixReserved("wal2lake");
@@ -97,10 +99,11 @@ static void define_settings(void)
 
 static void pg_attribute_noreturn() refuse(const char* what)
 {
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s needs the wal2lake admin role", what),
-                    admin_role()[0] != '\0'
-                        ? errhint("Ask a superuser or a member of role \"%s\" (wal2lake.admin_role).", admin_role())
-                        : errhint("Ask a superuser, or have wal2lake.admin_role set to a role you belong to.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s needs the wal2lake admin role", what),
+             admin_role()[0] != '\0'
+                 ? errhint("Ask a superuser or a member of role \"%s\" (wal2lake.admin_role).", admin_role())
+                 : errhint("Ask a superuser, or have wal2lake.admin_role set to a role you belong to.")));
 }
 
 static void pg_attribute_noreturn() reject(const char* reason)
@@ -124,8 +127,7 @@ static void check_column_ratchet(const char* old_label, const char* new_label, w
     if (new_label == NULL)
         refuse("removing a label");
     after = w2l_verdict_of_label(new_label, strlen(new_label), type);
-    if (old_label == NULL)
-    {
+    if (old_label == NULL) {
         if (after.action != W2L_ACTION_DROP)
             refuse("a first label other than drop");
         return;
@@ -140,7 +142,8 @@ static void check_column_ratchet(const char* old_label, const char* new_label, w
         refuse("choosing or changing a domain");
 }
 
-static void check_column_label(const ObjectAddress* object, const char* old_label, const char* new_label, bool admin)
+static void check_column_label(const ObjectAddress* object, const char* old_label, const char* new_label,
+                               bool admin)
 {
     char relkind = get_rel_relkind(object->objectId);
     Oid type_oid = getBaseType(get_atttype(object->objectId, (AttrNumber)object->objectSubId));
@@ -150,32 +153,33 @@ static void check_column_label(const ObjectAddress* object, const char* old_labe
 
     if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
         reject("only columns of tables and partitioned tables can be labelled");
-    if (new_label != NULL)
-    {
+    if (new_label != NULL) {
         if (!w2l_parse_column_label(new_label, strlen(new_label), &label, reason, sizeof(reason)))
             reject(reason);
-        if (label.action == W2L_ACTION_HASH && label.action_written)
-        {
+        if (label.action == W2L_ACTION_HASH && label.action_written) {
             if (type.canonical == W2L_CANONICAL_NONE)
-                ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                                errmsg("values of type %s cannot be hashed", format_type_be(type_oid)),
-                                errhint("Use drop; the types that can be hashed are listed in docs/security.md.")));
+                ereport(ERROR,
+                        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                         errmsg("values of type %s cannot be hashed", format_type_be(type_oid)),
+                         errhint("Use drop; the types that can be hashed are listed in docs/security.md.")));
             if (type.few_values && !admin)
                 refuse("hashing a type with few values");
         }
         if (label.action == W2L_ACTION_HASH && !label.action_written &&
             (type.canonical == W2L_CANONICAL_NONE || type.few_values))
-            ereport(NOTICE,
-                    (errmsg("values of type %s will be dropped, not hashed", format_type_be(type_oid)),
-                     type.canonical == W2L_CANONICAL_NONE
-                         ? errdetail("The type has no canonical form.")
-                         : errdetail("The type has few values, so that tokens would be a dictionary of them.")));
+            ereport(
+                NOTICE,
+                (errmsg("values of type %s will be dropped, not hashed", format_type_be(type_oid)),
+                 type.canonical == W2L_CANONICAL_NONE
+                     ? errdetail("The type has no canonical form.")
+                     : errdetail("The type has few values, so that tokens would be a dictionary of them.")));
     }
     if (!admin)
         check_column_ratchet(old_label, new_label, type);
 }
 
-static void check_table_label(const ObjectAddress* object, const char* old_label, const char* new_label, bool admin)
+static void check_table_label(const ObjectAddress* object, const char* old_label, const char* new_label,
+                              bool admin)
 {
     char relkind = get_rel_relkind(object->objectId);
     char reason[300];
@@ -183,10 +187,10 @@ static void check_table_label(const ObjectAddress* object, const char* old_label
 
     if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
         reject("only tables and partitioned tables can be labelled");
-    if (new_label != NULL && !w2l_parse_table_label(new_label, strlen(new_label), &label, reason, sizeof(reason)))
+    if (new_label != NULL &&
+        !w2l_parse_table_label(new_label, strlen(new_label), &label, reason, sizeof(reason)))
         reject(reason);
-    if (label == W2L_TABLE_INHERIT && !get_rel_relispartition(object->objectId))
-        reject("\"inherit\" is for partitions");
+    /* On a table that is no partition "inherit" does nothing yet: a restore labels before it attaches. */
     if (admin)
         return;
     if (label == W2L_TABLE_INHERIT)
@@ -219,9 +223,18 @@ static void check_database_label(const ObjectAddress* object, const char* new_la
     known = w2l_key_find(&keys, label.key_id) != NULL;
     w2l_wipe(&keys, sizeof(keys));
     if (!known)
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                        errmsg("key \"%s\" is not in the key file", label.key_id),
-                        errhint("Add it to the file on every server of the cluster first.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("key \"%s\" is not in the key file", label.key_id),
+                 errhint("Add it to the file on every server of the cluster first.")));
+}
+
+/* The trail: every change, who made it, what it was. Labels hold no values. */
+static void log_label_change(const ObjectAddress* object, const char* old_label, const char* new_label)
+{
+    ereport(LOG, (errmsg("wal2lake: label on %s set to \"%s\" by role \"%s\", was \"%s\"",
+                         getObjectDescription(object, false), new_label != NULL ? new_label : "",
+                         GetUserNameFromId(GetUserId(), false), old_label != NULL ? old_label : ""),
+                  errhidestmt(true), errhidecontext(true)));
 }
 
 /* Called after core checked ownership and before it stores the label. */
@@ -245,10 +258,7 @@ static void relabel(const ObjectAddress* object, const char* new_label)
     else
         CacheInvalidateRelcacheByRelid(object->objectId);
 
-    ereport(LOG, (errmsg("wal2lake: label on %s set to \"%s\" by role \"%s\", was \"%s\"",
-                         getObjectDescription(object, false), new_label != NULL ? new_label : "",
-                         GetUserNameFromId(GetUserId(), false), old_label != NULL ? old_label : ""),
-                  errhidestmt(true), errhidecontext(true)));
+    log_label_change(object, old_label, new_label);
 }
 
 /* ---- partitions that are created as such ---- */
@@ -257,8 +267,8 @@ static void note_created_relation(ObjectAccessType access, Oid class_id, Oid obj
 {
     if (previous_object_access != NULL)
         previous_object_access(access, class_id, object_id, sub_id, arg);
-    if (created_relations != NULL && access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0)
-    {
+    if (created_relations != NULL && access == OAT_POST_CREATE && class_id == RelationRelationId &&
+        sub_id == 0) {
         MemoryContext old = MemoryContextSwitchTo(created_relations->context);
 
         created_relations->oids = lappend_oid(created_relations->oids, object_id);
@@ -272,41 +282,73 @@ static void label_new_partitions(List* oids)
     ListCell* cell;
 
     CommandCounterIncrement();
-    foreach (cell, oids)
-    {
+    foreach (cell, oids) {
         Oid relid = lfirst_oid(cell);
         char relkind = get_rel_relkind(relid);
         ObjectAddress object;
 
-        if ((relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE) || !get_rel_relispartition(relid))
+        if ((relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE) ||
+            !get_rel_relispartition(relid))
             continue;
         ObjectAddressSet(object, RelationRelationId, relid);
         SetSecurityLabel(&object, WAL2LAKE_PROVIDER, "inherit");
         CacheInvalidateRelcacheByRelid(relid);
+        log_label_change(&object, NULL, "inherit");
     }
 }
 
 /*
  * A table created by CREATE TABLE ... PARTITION OF is its parent's from the first
- * row on, so it may inherit what leaves in clear. A table attached later holds
- * rows that were somebody else's: it keeps its own labels until the admin labels
- * it "inherit".
+ * row on, so it may inherit what leaves in clear.
  */
-static void process_utility(PlannedStmt* pstmt, const char* query_string, bool read_only_tree,
-                            ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* query_env,
-                            DestReceiver* dest, QueryCompletion* completion)
+static bool creates_partition(Node* statement)
 {
-    ProcessUtility_hook_type next = previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
-    Node* statement = pstmt->utilityStmt;
+    return IsA(statement, CreateStmt) && ((CreateStmt*)statement)->partbound != NULL &&
+           OidIsValid(get_extension_oid("wal2lake", true));
+}
+
+/*
+ * A table attached later holds rows that were somebody else's: it keeps its own
+ * labels until the admin labels it "inherit". So a mark from an earlier life is
+ * taken back when a partition is detached, and when anyone but the admin attaches
+ * it.
+ */
+static void unmark_moved_partitions(AlterTableStmt* statement)
+{
+    ListCell* cell;
+
+    foreach (cell, statement->cmds) {
+        AlterTableCmd* command = lfirst_node(AlterTableCmd, cell);
+        bool attach = command->subtype == AT_AttachPartition;
+        ObjectAddress object;
+        char* label;
+        Oid relid;
+
+        if (!attach && command->subtype != AT_DetachPartition &&
+            command->subtype != AT_DetachPartitionFinalize)
+            continue;
+        if (attach && is_admin(GetUserId()))
+            continue;
+        relid = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name, NoLock, true);
+        if (!OidIsValid(relid))
+            continue;
+        ObjectAddressSet(object, RelationRelationId, relid);
+        label = GetSecurityLabel(&object, WAL2LAKE_PROVIDER);
+        if (label == NULL || strcmp(label, "inherit") != 0)
+            continue;
+        SetSecurityLabel(&object, WAL2LAKE_PROVIDER, NULL);
+        CacheInvalidateRelcacheByRelid(relid);
+        log_label_change(&object, label, NULL);
+    }
+}
+
+/* Runs the statement and collects the relations that it creates. */
+static List* run_collecting(ProcessUtility_hook_type next, PlannedStmt* pstmt, const char* query_string,
+                            bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
+                            QueryEnvironment* query_env, DestReceiver* dest, QueryCompletion* completion)
+{
     CreatedRelations mine = {NIL, CurrentMemoryContext};
     CreatedRelations* outer = created_relations;
-
-    if (!IsA(statement, CreateStmt) || ((CreateStmt*)statement)->partbound == NULL ||
-        !OidIsValid(get_extension_oid("wal2lake", true)))
-    {
-        next(pstmt, query_string, read_only_tree, context, params, query_env, dest, completion);
-        return;
-    }
 
     created_relations = &mine;
     PG_TRY();
@@ -318,7 +360,25 @@ static void process_utility(PlannedStmt* pstmt, const char* query_string, bool r
         created_relations = outer;
     }
     PG_END_TRY();
-    label_new_partitions(mine.oids);
+    return mine.oids;
+}
+
+static void process_utility(PlannedStmt* pstmt, const char* query_string, bool read_only_tree,
+                            ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* query_env,
+                            DestReceiver* dest, QueryCompletion* completion)
+{
+    ProcessUtility_hook_type next =
+        previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
+    Node* statement = pstmt->utilityStmt;
+
+    if (creates_partition(statement))
+        label_new_partitions(run_collecting(next, pstmt, query_string, read_only_tree, context, params,
+                                            query_env, dest, completion));
+    else {
+        next(pstmt, query_string, read_only_tree, context, params, query_env, dest, completion);
+        if (IsA(statement, AlterTableStmt))
+            unmark_moved_partitions((AlterTableStmt*)statement);
+    }
 }
 
 /* ---- loading ---- */

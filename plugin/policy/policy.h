@@ -14,8 +14,7 @@
 #define WAL2LAKE_POLICY_RENDEZVOUS "wal2lake_policy"
 #define WAL2LAKE_POLICY_VERSION 1
 
-typedef struct Wal2lakePolicy
-{
+typedef struct Wal2lakePolicy {
     int version; /* WAL2LAKE_POLICY_VERSION of the library */
     /* wal2lake.key_file as configured now; "" where none is set. */
     const char* (*key_file)(void);

@@ -16,8 +16,7 @@
 
 void report_status(w2l_status status, const char* doing)
 {
-    switch (status)
-    {
+    switch (status) {
     case W2L_OK:
         return;
     case W2L_NO_MEMORY:
@@ -32,7 +31,8 @@ void report_status(w2l_status status, const char* doing)
     case W2L_INTERNAL:
         break;
     }
-    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("wal2lake: internal error %d while %s", status, doing)));
+    ereport(ERROR,
+            (errcode(ERRCODE_INTERNAL_ERROR), errmsg("wal2lake: internal error %d while %s", status, doing)));
 }
 
 void batch_reset(Session* session)
@@ -72,8 +72,7 @@ static void send_batch(Session* session, bool last)
     OutputPluginWrite(ctx, true);
     session->wrote = true;
     session->silent_changes = 0;
-    if (session->batch.capacity > KEEP_BATCH_BYTES)
-    {
+    if (session->batch.capacity > KEEP_BATCH_BYTES) {
         pfree(session->batch.data);
         session->batch.data = NULL;
         session->batch.capacity = 0;
@@ -89,7 +88,8 @@ static void open_batch(Session* session)
 /* An open batch with room for a record of at most `bound` bytes. */
 static void make_room(Session* session, size_t bound)
 {
-    if (session->batch.length > 0 && session->batch.length + bound > (size_t)session->options.max_batch_bytes * 2)
+    if (session->batch.length > 0 &&
+        session->batch.length + bound > (size_t)session->options.max_batch_bytes * 2)
         send_batch(session, false);
     if (session->batch.length == 0)
         open_batch(session);
@@ -142,8 +142,7 @@ void batch_append_stats(Session* session)
          !TimestampDifferenceExceeds(session->stats_sent_at, session->now, STATS_INTERVAL_MS)))
         return;
     hash_seq_init(&scan, session->relations);
-    while ((table = hash_seq_search(&scan)) != NULL)
-    {
+    while ((table = hash_seq_search(&scan)) != NULL) {
         if (table->withheld + table->uncarried + table->not_emitted == 0)
             continue;
         stats[count].oid = table->relid;
@@ -152,8 +151,7 @@ void batch_append_stats(Session* session)
         stats[count].withheld = table->withheld;
         stats[count].uncarried = table->uncarried;
         stats[count].not_emitted = table->not_emitted;
-        if (++count == STATS_PER_RECORD)
-        {
+        if (++count == STATS_PER_RECORD) {
             append_stats(session, stats, count);
             count = 0;
         }

@@ -47,12 +47,12 @@ static void check_catalogs(Session* session)
         StartTransactionCommand();
     key_id = key_ring_choose(session->keys, NULL, read_database_label(NOW));
     if (key_id == NULL && any_column_is_hashed())
-        ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
-                        errmsg("columns are labelled to be hashed and there is no key"),
-                        errhint("Set wal2lake.key_file to a file with a line \"id base64-of-32-bytes\" and reload "
-                                "the server.")));
-    if (own_transaction)
-    {
+        ereport(ERROR,
+                (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                 errmsg("columns are labelled to be hashed and there is no key"),
+                 errhint("Set wal2lake.key_file to a file with a line \"id base64-of-32-bytes\" and reload "
+                         "the server.")));
+    if (own_transaction) {
         if (am_walsender)
             pin_settings_for_connection(session);
         CommitTransactionCommand();
@@ -70,14 +70,14 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
     session->context = ctx;
     session->policy = require_policy();
     if (MyReplicationSlot->data.two_phase)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("wal2lake does not serve slots with two-phase decoding yet"),
-                        errhint("Create the slot without TWO_PHASE; prepared transactions are then sent when they "
-                                "commit.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("wal2lake does not serve slots with two-phase decoding yet"),
+                 errhint("Create the slot without TWO_PHASE; prepared transactions are then sent when they "
+                         "commit.")));
     parse_options(ctx->output_plugin_options, &session->options);
 
-    session->change_context =
-        AllocSetContextCreate(ctx->context, "wal2lake change", ALLOCSET_DEFAULT_SIZES);
+    session->change_context = AllocSetContextCreate(ctx->context, "wal2lake change", ALLOCSET_DEFAULT_SIZES);
     session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
     session->keys = key_ring_load(ctx->context, session->policy);
     policy_cache_create(session);
@@ -121,8 +121,7 @@ void wal2lake_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRec
 /* Called for what is not sent; the client must hear of us now and then. */
 static void note_silence(Session* session)
 {
-    if (++session->silent_changes >= SILENT_CHANGES)
-    {
+    if (++session->silent_changes >= SILENT_CHANGES) {
         OutputPluginUpdateProgress(session->context, false);
         session->silent_changes = 0;
     }
@@ -136,11 +135,11 @@ static Table* emitted_table(Session* session, Relation relation)
     Table* table;
 
     /* A concurrent refresh writes materialized views; their rows are derived. */
-    if (relation->rd_rel->relkind != RELKIND_RELATION && relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+    if (relation->rd_rel->relkind != RELKIND_RELATION &&
+        relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
         return NULL;
     table = lookup_table(session, relation);
-    if (!table->emitted)
-    {
+    if (!table->emitted) {
         table->not_emitted++;
         session->has_news = true;
         return NULL;
@@ -150,7 +149,8 @@ static Table* emitted_table(Session* session, Relation relation)
     return table;
 }
 
-static void read_old_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_change* change)
+static void read_old_row(Session* session, Table* table, Relation relation, HeapTuple tuple,
+                         w2l_change* change)
 {
     bool key_only = relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL;
 
@@ -171,8 +171,7 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
 
     session->ordinal++;
     table = emitted_table(session, relation);
-    if (table == NULL)
-    {
+    if (table == NULL) {
         note_silence(session);
         MemoryContextReset(session->change_context);
         return;
@@ -181,8 +180,7 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
     record.ordinal = session->ordinal;
     record.relation_id = table->wire.id;
     session->inline_bytes = 0;
-    switch (change->action)
-    {
+    switch (change->action) {
     case REORDER_BUFFER_CHANGE_INSERT:
         record.operation = W2L_INSERT;
         break;
@@ -195,8 +193,7 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
     default:
         elog(ERROR, "wal2lake: unexpected change %d", change->action);
     }
-    if (record.operation != W2L_DELETE && new_tuple != NULL)
-    {
+    if (record.operation != W2L_DELETE && new_tuple != NULL) {
         record.has_new = true;
         record.new_row = read_row(session, table, relation, &new_tuple->tuple, false, table->new_values);
     }
@@ -206,8 +203,8 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
     MemoryContextReset(session->change_context);
 }
 
-void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count, Relation relations[],
-                       ReorderBufferChange* change)
+void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count,
+                       Relation relations[], ReorderBufferChange* change)
 {
     Session* session = session_of(ctx);
     uint32_t* ids = MemoryContextAlloc(session->change_context, sizeof(uint32_t) * relation_count);
@@ -215,15 +212,13 @@ void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int r
 
     session->ordinal++;
     /* lookup_table() uses and keeps the change context, so the array may live there. */
-    for (int i = 0; i < relation_count; i++)
-    {
+    for (int i = 0; i < relation_count; i++) {
         Table* table = emitted_table(session, relations[i]);
 
         if (table != NULL)
             ids[record.relation_count++] = table->wire.id;
     }
-    if (record.relation_count > 0)
-    {
+    if (record.relation_count > 0) {
         record.ordinal = session->ordinal;
         record.relation_ids = ids;
         record.cascade = change->data.truncate.cascade;
@@ -234,8 +229,8 @@ void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int r
 }
 
 /* Messages are free text that any role may write: none leaves the server yet. */
-void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn, bool transactional,
-                      const char* prefix, Size message_size, const char* message)
+void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
+                      bool transactional, const char* prefix, Size message_size, const char* message)
 {
     if (!transactional)
         return;
@@ -249,9 +244,7 @@ bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, RepOriginId origin_i
 }
 
 /* All state is in the decoding context and goes with it. */
-void wal2lake_shutdown(LogicalDecodingContext* ctx)
-{
-}
+void wal2lake_shutdown(LogicalDecodingContext* ctx) {}
 
 /* ---- two-phase ---- */
 
@@ -281,8 +274,8 @@ void wal2lake_commit_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn
     not_served("prepared transactions");
 }
 
-void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_end_lsn,
-                                TimestampTz prepare_time)
+void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
+                                XLogRecPtr prepare_end_lsn, TimestampTz prepare_time)
 {
     not_served("prepared transactions");
 }
@@ -303,9 +296,7 @@ void wal2lake_stream_stop(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
  * PostgreSQL 18 may report the abort of a subtransaction that it evicted although
  * streaming is off. Nothing of it was sent, so there is nothing to take back.
  */
-void wal2lake_stream_abort(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr abort_lsn)
-{
-}
+void wal2lake_stream_abort(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr abort_lsn) {}
 
 void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
 {

@@ -26,7 +26,8 @@ extern void wal2lake_shutdown(LogicalDecodingContext* ctx);
 extern bool wal2lake_filter_prepare(LogicalDecodingContext* ctx, TransactionId xid, const char* gid);
 extern void wal2lake_begin_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn);
 extern void wal2lake_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn);
-extern void wal2lake_commit_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn);
+extern void wal2lake_commit_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
+                                     XLogRecPtr commit_lsn);
 extern void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
                                        XLogRecPtr prepare_end_lsn, TimestampTz prepare_time);
 
@@ -34,12 +35,14 @@ extern void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBuffe
 extern void wal2lake_stream_start(LogicalDecodingContext* ctx, ReorderBufferTXN* txn);
 extern void wal2lake_stream_stop(LogicalDecodingContext* ctx, ReorderBufferTXN* txn);
 extern void wal2lake_stream_abort(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr abort_lsn);
-extern void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn);
+extern void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
+                                    XLogRecPtr prepare_lsn);
 extern void wal2lake_stream_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn);
 extern void wal2lake_stream_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
                                    ReorderBufferChange* change);
-extern void wal2lake_stream_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
-                                    bool transactional, const char* prefix, Size message_size, const char* message);
+extern void wal2lake_stream_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
+                                    XLogRecPtr message_lsn, bool transactional, const char* prefix,
+                                    Size message_size, const char* message);
 extern void wal2lake_stream_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count,
                                      Relation relations[], ReorderBufferChange* change);
 

@@ -13,9 +13,8 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-struct KeyRing
-{
-    w2l_key_set* keys; /* in its own mapping; NULL where no file is configured */
+struct KeyRing {
+    w2l_key_set* keys;                       /* in its own mapping; NULL where no file is configured */
     w2l_tokenizer* tokenizers[W2L_MAX_KEYS]; /* by position in keys, made at first use */
     char checks[W2L_MAX_KEYS][W2L_CHECK_DIGITS + 1];
     MemoryContextCallback wipe;
@@ -28,8 +27,7 @@ static void wipe_keys(void* argument)
     for (int i = 0; i < W2L_MAX_KEYS; i++)
         if (ring->tokenizers[i] != NULL)
             w2l_tokenizer_free(ring->tokenizers[i]);
-    if (ring->keys != NULL)
-    {
+    if (ring->keys != NULL) {
         w2l_wipe(ring->keys, sizeof(w2l_key_set));
         munmap(ring->keys, sizeof(w2l_key_set));
     }
@@ -89,12 +87,13 @@ static const char* labelled_key(KeyRing* ring, const char* text)
     if (position < 0)
         return NULL;
     if (label.check[0] != '\0' && strcmp(label.check, ring->checks[position]) != 0)
-        ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
-                        errmsg("key \"%s\" of the key file is not the key that the database label means",
-                               label.key_id),
-                        errdetail("Its check digits are %s, the label says %s.", ring->checks[position], label.check),
-                        errhint("Copy the key file from the server that made the tokens so far, or correct the "
-                                "label of the database.")));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_CONFIG_FILE_ERROR),
+             errmsg("key \"%s\" of the key file is not the key that the database label means", label.key_id),
+             errdetail("Its check digits are %s, the label says %s.", ring->checks[position], label.check),
+             errhint("Copy the key file from the server that made the tokens so far, or correct the "
+                     "label of the database.")));
     return ring->keys->keys[position].id;
 }
 
@@ -110,9 +109,10 @@ const char* key_ring_choose(KeyRing* ring, const char* then, const char* now)
     if (id != NULL)
         return id;
     if (then != NULL || now != NULL)
-        ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
-                        errmsg("the key that the database label names is not in the key file"),
-                        errhint("Add it to the file wal2lake.key_file, or correct the label of the database.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                 errmsg("the key that the database label names is not in the key file"),
+                 errhint("Add it to the file wal2lake.key_file, or correct the label of the database.")));
     if (ring->keys->count > 1)
         ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
                         errmsg("the key file holds several keys and the database does not say which to use"),

@@ -26,8 +26,7 @@
 #include "utils/snapmgr.h"
 
 /* A scan of a catalog by leading key columns, at a moment. */
-typedef struct CatalogScan
-{
+typedef struct CatalogScan {
     Relation catalog;
     SysScanDesc scan;
     Snapshot now; /* registered; NULL at THEN */
@@ -90,8 +89,7 @@ static void read_existence(Oid relid, TableLabels* labels)
 
     ScanKeyInit(&key, Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
     scan = begin_catalog_scan(AttributeRelationId, AttributeRelidNumIndexId, NOW, 1, &key);
-    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
-    {
+    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan))) {
         Form_pg_attribute attribute = (Form_pg_attribute)GETSTRUCT(tuple);
 
         if (attribute->attnum > 0 && attribute->attnum <= labels->column_count && !attribute->attisdropped)
@@ -112,8 +110,7 @@ TableLabels* read_table_labels(Oid relid, int column_count, Moment moment)
     labels->column_exists = palloc0(sizeof(bool) * Max(column_count, 1));
     if (moment == NOW)
         read_existence(relid, labels);
-    else
-    {
+    else {
         labels->exists = true;
         memset(labels->column_exists, true, sizeof(bool) * column_count);
     }
@@ -122,22 +119,18 @@ TableLabels* read_table_labels(Oid relid, int column_count, Moment moment)
     ScanKeyInit(&keys[1], Anum_pg_seclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
                 ObjectIdGetDatum(RelationRelationId));
     scan = begin_catalog_scan(SecLabelRelationId, SecLabelObjectIndexId, moment, 2, keys);
-    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
-    {
+    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan))) {
         const FormData_pg_seclabel* object = (const FormData_pg_seclabel*)GETSTRUCT(tuple);
         char* text;
 
         if (!is_ours(scan.catalog, tuple, Anum_pg_seclabel_provider))
             continue;
         text = label_text(scan.catalog, tuple, Anum_pg_seclabel_label);
-        if (object->objsubid == 0)
-        {
+        if (object->objsubid == 0) {
             /* An odd label on a table keeps it in. */
             if (!w2l_parse_table_label(text, strlen(text), &labels->table, NULL, 0))
                 labels->table = W2L_TABLE_EXCLUDE;
-        }
-        else if (object->objsubid > 0 && object->objsubid <= column_count)
-        {
+        } else if (object->objsubid > 0 && object->objsubid <= column_count) {
             labels->column_labels[object->objsubid - 1] = text;
             labels->labelled_count++;
         }
@@ -153,7 +146,8 @@ char* read_database_label(Moment moment)
     HeapTuple tuple;
     char* label = NULL;
 
-    ScanKeyInit(&keys[0], Anum_pg_shseclabel_objoid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(MyDatabaseId));
+    ScanKeyInit(&keys[0], Anum_pg_shseclabel_objoid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(MyDatabaseId));
     ScanKeyInit(&keys[1], Anum_pg_shseclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
                 ObjectIdGetDatum(DatabaseRelationId));
     scan = begin_catalog_scan(SharedSecLabelRelationId, SharedSecLabelObjectIndexId, moment, 2, keys);
@@ -171,10 +165,10 @@ bool any_column_is_hashed(void)
     HeapTuple tuple;
     bool found = false;
 
-    ScanKeyInit(&key, Anum_pg_seclabel_classoid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+    ScanKeyInit(&key, Anum_pg_seclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(RelationRelationId));
     scan = begin_catalog_scan(SecLabelRelationId, InvalidOid, NOW, 1, &key);
-    while (!found && HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
-    {
+    while (!found && HeapTupleIsValid(tuple = systable_getnext(scan.scan))) {
         const FormData_pg_seclabel* object = (const FormData_pg_seclabel*)GETSTRUCT(tuple);
         w2l_verdict verdict;
         Oid type;
@@ -207,8 +201,7 @@ void read_key_columns(Relation relation, Bitmapset** primary_key, Bitmapset** id
     ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
                 ObjectIdGetDatum(RelationGetRelid(relation)));
     scan = begin_catalog_scan(IndexRelationId, IndexIndrelidIndexId, THEN, 1, &key);
-    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
-    {
+    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan))) {
         Form_pg_index index = (Form_pg_index)GETSTRUCT(tuple);
         bool is_identity = index->indisvalid && index->indimmediate &&
                            (replident == REPLICA_IDENTITY_INDEX
@@ -217,8 +210,7 @@ void read_key_columns(Relation relation, Bitmapset** primary_key, Bitmapset** id
 
         if (!index->indisprimary && !is_identity)
             continue;
-        for (int i = 0; i < index->indnkeyatts; i++)
-        {
+        for (int i = 0; i < index->indnkeyatts; i++) {
             AttrNumber attnum = index->indkey.values[i];
 
             if (attnum <= 0)

@@ -49,35 +49,32 @@ void parse_options(List* options, Options* out)
     out->max_batch_bytes = DEFAULT_BATCH_BYTES;
     out->local_origin_only = false;
 
-    foreach (cell, options)
-    {
+    foreach (cell, options) {
         DefElem* option = lfirst_node(DefElem, cell);
 
-        if (strcmp(option->defname, "max_batch_bytes") == 0)
-        {
+        if (strcmp(option->defname, "max_batch_bytes") == 0) {
             int bytes;
 
             if (!parse_int(option_value(option), &bytes, 0, NULL) || bytes < MIN_BATCH_BYTES ||
                 bytes > MAX_BATCH_BYTES)
                 refuse_value(option, "Use a number of bytes from 1024 to 1048576.");
             out->max_batch_bytes = bytes;
-        }
-        else if (strcmp(option->defname, "origin") == 0)
-        {
+        } else if (strcmp(option->defname, "origin") == 0) {
             if (strcmp(option_value(option), "any") != 0 && strcmp(option_value(option), "none") != 0)
                 refuse_value(option, "Use any or none.");
             out->local_origin_only = strcmp(option_value(option), "none") == 0;
-        }
-        else if (strcmp(option->defname, "streaming") == 0 || strcmp(option->defname, "two_phase") == 0 ||
-                 strcmp(option->defname, "messages") == 0)
+        } else if (strcmp(option->defname, "streaming") == 0 || strcmp(option->defname, "two_phase") == 0 ||
+                   strcmp(option->defname, "messages") == 0)
             require_off(option);
         else if (strcmp(option->defname, "tables") == 0 || strcmp(option->defname, "exclude_tables") == 0)
-            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                            errmsg("option \"%s\" is not served by this version of wal2lake", option->defname),
-                            errhint("Label a table \"exclude\" to keep it out.")));
+            ereport(ERROR,
+                    (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                     errmsg("option \"%s\" is not served by this version of wal2lake", option->defname),
+                     errhint("Label a table \"exclude\" to keep it out.")));
         else
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                            errmsg("unknown option \"%s\"", option->defname),
-                            errhint("Options are max_batch_bytes, origin, streaming, two_phase and messages.")));
+            ereport(ERROR,
+                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                     errmsg("unknown option \"%s\"", option->defname),
+                     errhint("Options are max_batch_bytes, origin, streaming, two_phase and messages.")));
     }
 }

@@ -15,20 +15,20 @@
  * Every setting that an output function of PostgreSQL looks at. Text in the lake
  * is the same whoever decodes, wherever (docs/record_format.md lists them too).
  */
-static const struct
-{
+static const struct {
     const char* name;
     const char* value;
 } kPinned[] = {
-    {"bytea_output", "hex"},          {"DateStyle", "ISO, YMD"},     {"extra_float_digits", "1"},
-    {"IntervalStyle", "postgres"},    {"lc_monetary", "C"},          {"quote_all_identifiers", "off"},
-    {"search_path", ""},              {"TimeZone", "UTC"},           {"xmlbinary", "base64"},
+    {"bytea_output", "hex"},       {"DateStyle", "ISO, YMD"}, {"extra_float_digits", "1"},
+    {"IntervalStyle", "postgres"}, {"lc_monetary", "C"},      {"quote_all_identifiers", "off"},
+    {"search_path", ""},           {"TimeZone", "UTC"},       {"xmlbinary", "base64"},
 };
 
 static void apply(GucAction action)
 {
     for (int i = 0; i < lengthof(kPinned); i++)
-        (void)set_config_option(kPinned[i].name, kPinned[i].value, PGC_USERSET, PGC_S_SESSION, action, true, 0, false);
+        (void)set_config_option(kPinned[i].name, kPinned[i].value, PGC_USERSET, PGC_S_SESSION, action, true,
+                                0, false);
 }
 
 void pin_settings(Session* session)
@@ -50,8 +50,7 @@ void pin_settings_for_connection(Session* session)
 /* Errors that are not about the value: the transaction must not go on. */
 static bool must_rethrow(int sqlstate)
 {
-    switch (sqlstate)
-    {
+    switch (sqlstate) {
     case ERRCODE_TRANSACTION_ROLLBACK: /* a streamed transaction aborted meanwhile */
     case ERRCODE_QUERY_CANCELED:
     case ERRCODE_ADMIN_SHUTDOWN:
@@ -106,8 +105,7 @@ bool survives(Session* session, void (*body)(void*), void* argument)
     return ok;
 }
 
-typedef struct NameConversion
-{
+typedef struct NameConversion {
     char* name; /* in and out */
 } NameConversion;
 

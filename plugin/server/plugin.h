@@ -34,8 +34,7 @@ typedef struct Session Session;
 typedef struct Column Column;
 
 /* What the client asked for; it may only narrow. */
-typedef struct Options
-{
+typedef struct Options {
     int max_batch_bytes; /* a batch is sent once it holds this much */
     bool local_origin_only;
 } Options;
@@ -44,12 +43,11 @@ typedef struct Options
 typedef void (*ReadValue)(Session* session, Column* column, Datum datum, w2l_value* out);
 
 /* The cached decision on one column, and how to carry it out. */
-struct Column
-{
+struct Column {
     AttrNumber attnum;
-    bool is_key;          /* part of what an old row of kind KEY holds */
-    bool is_varlena;      /* may be a TOAST pointer */
-    bool withheld;        /* ReadValue is never called, not even for NULL */
+    bool is_key;     /* part of what an old row of kind KEY holds */
+    bool is_varlena; /* may be a TOAST pointer */
+    bool withheld;   /* ReadValue is never called, not even for NULL */
     w2l_type type;
     ReadValue read;
     const w2l_domain* domain; /* with hash */
@@ -59,9 +57,8 @@ struct Column
 };
 
 /* A table as decoding last saw it; entry of Session.relations. */
-typedef struct Table
-{
-    Oid relid; /* hash key */
+typedef struct Table {
+    Oid relid;  /* hash key */
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
     bool announced; /* the Relation record of `id` was appended */
@@ -86,8 +83,7 @@ typedef struct Table
     uint64 not_emitted;
 } Table;
 
-struct Session
-{
+struct Session {
     LogicalDecodingContext* context;
     const Wal2lakePolicy* policy;
     Options options;
@@ -98,7 +94,7 @@ struct Session
     HTAB* relations;
     Table* last; /* most recent lookup */
     uint32 next_relation_id;
-    bool has_news; /* a counter moved since the last Stats record */
+    bool has_news;             /* a counter moved since the last Stats record */
     TimestampTz stats_sent_at; /* 0: never */
 
     /* the transaction that is being sent */
@@ -106,7 +102,7 @@ struct Session
     uint64 transaction_number; /* within the session, from 1 */
     TimestampTz now;           /* when it began to be decoded */
     uint64 ordinal;
-    bool wrote; /* a frame of it was sent */
+    bool wrote;         /* a frame of it was sent */
     int silent_changes; /* since the last word to the client */
 
     /* the open batch; length 0 if none is */
@@ -141,18 +137,13 @@ extern const char* key_ring_choose(KeyRing* ring, const char* then, const char* 
 extern const w2l_domain* key_ring_domain(KeyRing* ring, const char* key_id, const char* domain);
 
 /* label_catalog.c: reads labels and shapes, of then (historic snapshot) and now. */
-typedef enum Moment
-{
-    THEN,
-    NOW
-} Moment;
+typedef enum Moment { THEN, NOW } Moment;
 /* Labels of one table at one moment. */
-typedef struct TableLabels
-{
+typedef struct TableLabels {
     bool exists; /* the table itself; always true for THEN */
     w2l_table_label table;
-    int labelled_count; /* columns with a label, odd ones included */
-    int column_count;   /* size of the arrays, the largest attnum */
+    int labelled_count;   /* columns with a label, odd ones included */
+    int column_count;     /* size of the arrays, the largest attnum */
     bool* column_exists;  /* by attnum - 1 */
     char** column_labels; /* by attnum - 1; NULL: none */
 } TableLabels;

@@ -38,8 +38,7 @@ static void mark_stale(Oid relid)
     if (active_session == NULL)
         return;
     hash_seq_init(&scan, active_session->relations);
-    while ((table = hash_seq_search(&scan)) != NULL)
-    {
+    while ((table = hash_seq_search(&scan)) != NULL) {
         bool concerned = !OidIsValid(relid) || table->relid == relid;
 
         for (int i = 0; !concerned && i < table->ancestor_count; i++)
@@ -85,8 +84,7 @@ void policy_cache_create(Session* session)
     control.keysize = sizeof(Oid);
     control.entrysize = sizeof(Table);
     control.hcxt = session->context->context;
-    session->relations =
-        hash_create("wal2lake tables", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    session->relations = hash_create("wal2lake tables", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
     callback->func = forget_session;
     MemoryContextRegisterResetCallback(session->context->context, callback);
@@ -100,8 +98,7 @@ void policy_cache_create(Session* session)
 #define MAX_LINEAGE 64
 
 /* A table and its ancestors with their labels at both moments. */
-typedef struct Lineage
-{
+typedef struct Lineage {
     int count; /* 1 + ancestors */
     Oid relids[MAX_LINEAGE];
     TableLabels* labels[MAX_LINEAGE][2]; /* by Moment */
@@ -111,8 +108,7 @@ static bool read_lineage(Relation relation, Lineage* lineage)
 {
     lineage->count = 1;
     lineage->relids[0] = RelationGetRelid(relation);
-    if (relation->rd_rel->relispartition)
-    {
+    if (relation->rd_rel->relispartition) {
         List* ancestors = get_partition_ancestors(RelationGetRelid(relation));
         ListCell* cell;
 
@@ -122,8 +118,7 @@ static bool read_lineage(Relation relation, Lineage* lineage)
             lineage->relids[lineage->count++] = lfirst_oid(cell);
     }
     for (int i = 0; i < lineage->count; i++)
-        for (Moment moment = THEN; moment <= NOW; moment++)
-        {
+        for (Moment moment = THEN; moment <= NOW; moment++) {
             int columns = i == 0 ? RelationGetDescr(relation)->natts : MaxHeapAttributeNumber;
 
             lineage->labels[i][moment] = read_table_labels(lineage->relids[i], columns, moment);
@@ -140,8 +135,7 @@ static w2l_verdict decide_at(const Lineage* lineage, const AttrNumber* attnums, 
 {
     w2l_verdict verdict = w2l_no_verdict();
 
-    for (int i = 0; i < lineage->count; i++)
-    {
+    for (int i = 0; i < lineage->count; i++) {
         const TableLabels* labels = lineage->labels[i][moment];
         AttrNumber attnum = attnums[i];
         const char* text;
@@ -178,13 +172,11 @@ static w2l_verdict decide(const Lineage* lineage, const char* column_name, AttrN
 /* A table leaves the server if it is excluded at no moment, and labelled at all of those at which it exists. */
 static bool decide_emission(const Lineage* lineage)
 {
-    for (Moment moment = THEN; moment <= NOW; moment++)
-    {
+    for (Moment moment = THEN; moment <= NOW; moment++) {
         bool labelled = false;
         bool exists = false;
 
-        for (int i = 0; i < lineage->count; i++)
-        {
+        for (int i = 0; i < lineage->count; i++) {
             const TableLabels* labels = lineage->labels[i][moment];
 
             if (!labels->exists)
@@ -226,10 +218,11 @@ static const char* domain_name(const Table* table, const w2l_verdict* verdict, c
     if (verdict->domain != NULL)
         return pnstrdup(verdict->domain, verdict->domain_length);
     domain = palloc(W2L_MAX_DOMAIN + 1);
-    report_status(w2l_default_domain(table->wire.root_oid != 0 ? table->wire.root_namespace : table->wire.namespace_,
-                                     table->wire.root_oid != 0 ? table->wire.root_name : table->wire.name, column,
-                                     domain, W2L_MAX_DOMAIN + 1),
-                  "naming a domain");
+    report_status(
+        w2l_default_domain(table->wire.root_oid != 0 ? table->wire.root_namespace : table->wire.namespace_,
+                           table->wire.root_oid != 0 ? table->wire.root_name : table->wire.name, column,
+                           domain, W2L_MAX_DOMAIN + 1),
+        "naming a domain");
     return domain;
 }
 
@@ -238,7 +231,8 @@ static void build_column(Session* session, Table* table, const Lineage* lineage,
 {
     Oid base_type = getBaseType(attribute->atttypid);
     w2l_type type = w2l_type_of(base_type, type_is_enum(base_type));
-    bool names_rows = bms_is_member(attribute->attnum, primary_key) || bms_is_member(attribute->attnum, identity);
+    bool names_rows =
+        bms_is_member(attribute->attnum, primary_key) || bms_is_member(attribute->attnum, identity);
     w2l_verdict verdict = decide(lineage, NameStr(attribute->attname), attribute->attnum, names_rows, type);
     const char* name = utf8_name(session, NameStr(attribute->attname));
 
@@ -278,8 +272,7 @@ static void build_names(Session* session, Table* table, Relation relation, const
     wire->key_id = "";
     strlcpy(table->namespace_, wire->namespace_, NAMEDATALEN);
     strlcpy(table->name, wire->name, NAMEDATALEN);
-    if (lineage->count > 1)
-    {
+    if (lineage->count > 1) {
         Oid root = lineage->relids[lineage->count - 1];
         const char* root_name = get_rel_name(root);
         const char* root_namespace = get_namespace_name(get_rel_namespace(root));
@@ -292,8 +285,7 @@ static void build_names(Session* session, Table* table, Relation relation, const
 
 static w2l_replica_identity replica_identity(Relation relation, Bitmapset* identity)
 {
-    switch (relation->rd_rel->relreplident)
-    {
+    switch (relation->rd_rel->relreplident) {
     case REPLICA_IDENTITY_FULL:
         return W2L_IDENTITY_FULL;
     case REPLICA_IDENTITY_DEFAULT:
@@ -318,8 +310,7 @@ static void build_columns(Session* session, Table* table, Relation relation, con
     key = bms_is_empty(identity) ? primary_key : identity;
 
     table->columns = palloc0(sizeof(Column) * Max(descriptor->natts, 1));
-    for (int i = 0; i < descriptor->natts; i++)
-    {
+    for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 
         if (attribute->attisdropped)
@@ -344,8 +335,7 @@ static void build_keys(Session* session, Table* table)
 {
     const char* key_id = NULL;
 
-    for (int i = 0; i < table->column_count; i++)
-    {
+    for (int i = 0; i < table->column_count; i++) {
         Column* column = &table->columns[i];
 
         if (column->wire.action != W2L_ACTION_HASH)
@@ -353,10 +343,11 @@ static void build_keys(Session* session, Table* table)
         if (key_id == NULL)
             key_id = key_ring_choose(session->keys, read_database_label(THEN), read_database_label(NOW));
         if (key_id == NULL)
-            ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
-                            errmsg("column %d of table \"%s.%s\" is to be hashed and there is no key", column->attnum,
-                                   table->namespace_, table->name),
-                            errhint("Set wal2lake.key_file and reload the server; the stream goes on from here.")));
+            ereport(ERROR,
+                    (errcode(ERRCODE_CONFIG_FILE_ERROR),
+                     errmsg("column %d of table \"%s.%s\" is to be hashed and there is no key",
+                            column->attnum, table->namespace_, table->name),
+                     errhint("Set wal2lake.key_file and reload the server; the stream goes on from here.")));
         column->domain = key_ring_domain(session->keys, key_id, column->wire.domain);
     }
     table->wire.key_id = key_id != NULL ? pstrdup(key_id) : "";
@@ -380,7 +371,8 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     if (table->context != NULL)
         MemoryContextReset(table->context);
     else
-        table->context = AllocSetContextCreate(session->context->context, "wal2lake table", ALLOCSET_SMALL_SIZES);
+        table->context =
+            AllocSetContextCreate(session->context->context, "wal2lake table", ALLOCSET_SMALL_SIZES);
     table->ancestor_count = 0;
     table->column_count = 0;
     table->key_count = 0;
@@ -396,13 +388,11 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     MemoryContextSwitchTo(table->context);
     build_names(session, table, relation, lineage);
     build_ancestors(table, lineage);
-    if (table->emitted)
-    {
+    if (table->emitted) {
         build_columns(session, table, relation, lineage);
         build_keys(session, table);
         report_status(w2l_relation_schema_id(&table->wire, &schema_id), "naming a schema");
-        if (id == 0 || schema_id != table->schema_id)
-        {
+        if (id == 0 || schema_id != table->schema_id) {
             id = ++session->next_relation_id;
             table->schema_id = schema_id;
             table->announced = false;
@@ -422,20 +412,16 @@ Table* lookup_table(Session* session, Relation relation)
     if (session->batch.length == 0)
         AcceptInvalidationMessages();
 
-    if (table == NULL || table->relid != relid)
-    {
+    if (table == NULL || table->relid != relid) {
         table = hash_search(session->relations, &relid, HASH_ENTER, &found);
-        if (!found)
-        {
+        if (!found) {
             memset(table, 0, sizeof(*table));
             table->relid = relid;
         }
         session->last = table;
     }
-    if (table->checked_in != session->transaction_number)
-    {
-        if (table->valid &&
-            TimestampDifferenceExceeds(table->decided_at, session->now, DECISION_MAX_AGE_MS))
+    if (table->checked_in != session->transaction_number) {
+        if (table->valid && TimestampDifferenceExceeds(table->decided_at, session->now, DECISION_MAX_AGE_MS))
             table->valid = false;
         table->checked_in = session->transaction_number;
     }

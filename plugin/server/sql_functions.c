@@ -34,8 +34,7 @@ static void free_renderer(void* argument)
 /* One renderer for each call site in a running query, so that it knows the relations of earlier rows. */
 static w2l_frame_text* renderer_of(FmgrInfo* function)
 {
-    if (function->fn_extra == NULL)
-    {
+    if (function->fn_extra == NULL) {
         MemoryContextCallback* callback = MemoryContextAllocZero(function->fn_mcxt, sizeof(*callback));
         w2l_frame_text* renderer = NULL;
 

@@ -54,8 +54,7 @@ static bool fits(Session* session, Size bytes)
     return bytes <= MAX_INLINE_VALUE && session->inline_bytes + bytes <= MAX_INLINE_CHANGE;
 }
 
-typedef struct Detoast
-{
+typedef struct Detoast {
     struct varlena* value; /* in and out */
 } Detoast;
 
@@ -70,29 +69,26 @@ static void detoast(void* argument)
  * The bytes of a varlena that is not on disk, or false and a marker in *out.
  * `clear`: the bytes are to be sent, so they must fit.
  */
-static bool varlena_bytes(Session* session, Datum datum, bool clear, const char** bytes, Size* length, w2l_value* out)
+static bool varlena_bytes(Session* session, Datum datum, bool clear, const char** bytes, Size* length,
+                          w2l_value* out)
 {
     Detoast call = {(struct varlena*)DatumGetPointer(datum)};
 
-    if (VARATT_IS_EXTERNAL(call.value) || VARATT_IS_COMPRESSED(call.value))
-    {
+    if (VARATT_IS_EXTERNAL(call.value) || VARATT_IS_COMPRESSED(call.value)) {
         Size raw = toast_raw_datum_size(datum) - VARHDRSZ;
 
-        if (clear && !fits(session, raw))
-        {
+        if (clear && !fits(session, raw)) {
             set_uncarried(session, W2L_REASON_TOO_LARGE, raw, out);
             return false;
         }
-        if (!survives(session, detoast, &call))
-        {
+        if (!survives(session, detoast, &call)) {
             set_uncarried(session, W2L_REASON_OUTPUT_FAILED, raw, out);
             return false;
         }
     }
     *bytes = VARDATA_ANY(call.value);
     *length = VARSIZE_ANY_EXHDR(call.value);
-    if (clear && !fits(session, *length))
-    {
+    if (clear && !fits(session, *length)) {
         set_uncarried(session, W2L_REASON_TOO_LARGE, *length, out);
         return false;
     }
@@ -109,8 +105,7 @@ static void set_bytes(Session* session, w2l_value_kind kind, const char* bytes, 
 
 /* ---- text ---- */
 
-typedef struct Conversion
-{
+typedef struct Conversion {
     const char* text; /* in and out */
     Size length;      /* in and out */
 } Conversion;
@@ -120,8 +115,7 @@ static void convert_to_utf8(void* argument)
     Conversion* call = argument;
     char* converted = pg_server_to_any(call->text, (int)call->length, PG_UTF8);
 
-    if (converted != call->text)
-    {
+    if (converted != call->text) {
         call->text = converted;
         call->length = strlen(converted);
     }
@@ -134,7 +128,8 @@ static bool to_utf8(Session* session, const char** text, Size* length)
 
     if (GetDatabaseEncoding() == PG_UTF8)
         return pg_verify_mbstr(PG_UTF8, *text, (int)*length, true);
-    if (!survives(session, convert_to_utf8, &call) || !pg_verify_mbstr(PG_UTF8, call.text, (int)call.length, true))
+    if (!survives(session, convert_to_utf8, &call) ||
+        !pg_verify_mbstr(PG_UTF8, call.text, (int)call.length, true))
         return false;
     *text = call.text;
     *length = call.length;
@@ -153,8 +148,7 @@ static void set_text(Session* session, const char* text, Size length, w2l_value*
 
 /* ---- output functions ---- */
 
-typedef struct OutputCall
-{
+typedef struct OutputCall {
     Column* column;
     MemoryContext keep; /* where the looked-up function stays */
     Datum datum;
@@ -165,8 +159,7 @@ static void call_output(void* argument)
 {
     OutputCall* call = argument;
 
-    if (call->column->output == NULL)
-    {
+    if (call->column->output == NULL) {
         FmgrInfo* function = MemoryContextAllocZero(call->keep, sizeof(FmgrInfo));
         Oid oid;
         bool is_varlena;
@@ -181,12 +174,10 @@ static void call_output(void* argument)
 /* Text of a clear value by its type's output function, or false and a marker. */
 static bool output_text(Session* session, Column* column, Datum datum, OutputCall* call, w2l_value* out)
 {
-    if (column->is_varlena)
-    {
+    if (column->is_varlena) {
         Size raw = toast_raw_datum_size(datum) - VARHDRSZ;
 
-        if (!fits(session, raw))
-        {
+        if (!fits(session, raw)) {
             set_uncarried(session, W2L_REASON_TOO_LARGE, raw, out);
             return false;
         }
@@ -195,8 +186,7 @@ static bool output_text(Session* session, Column* column, Datum datum, OutputCal
     call->column = column;
     call->keep = session->current->context;
     call->datum = datum;
-    if (!survives(session, call_output, call))
-    {
+    if (!survives(session, call_output, call)) {
         set_uncarried(session, W2L_REASON_OUTPUT_FAILED, 0, out);
         return false;
     }
@@ -327,8 +317,7 @@ static void set_hash_bytes(Column* column, const char* bytes, Size length, w2l_v
 {
     out->domain = column->domain;
     out->canonical = column->type.canonical;
-    if (length > HASH_AT_ONCE)
-    {
+    if (length > HASH_AT_ONCE) {
         report_status(w2l_token_of_bytes(column->domain, column->type.canonical, bytes, length, out->token),
                       "computing a token");
         out->kind = W2L_VALUE_TOKEN;
@@ -395,8 +384,7 @@ static void token_name(Session* session, Column* column, Datum datum, w2l_value*
     token_text(session, column, name, strlen(name), out);
 }
 
-typedef struct NumericCall
-{
+typedef struct NumericCall {
     Datum datum;
     char* text; /* out */
 } NumericCall;
@@ -436,8 +424,7 @@ static void token_enum(Session* session, Column* column, Datum datum, w2l_value*
 
 static ReadValue hash_reader(w2l_type type, Oid base_type_oid)
 {
-    switch (base_type_oid)
-    {
+    switch (base_type_oid) {
     case INT2OID:
         return token_int2;
     case INT4OID:
@@ -463,8 +450,7 @@ static ReadValue hash_reader(w2l_type type, Oid base_type_oid)
 
 static ReadValue int_reader(Oid base_type_oid)
 {
-    switch (base_type_oid)
-    {
+    switch (base_type_oid) {
     case INT2OID:
         return read_int2;
     case INT4OID:
@@ -478,8 +464,7 @@ static ReadValue int_reader(Oid base_type_oid)
 
 static ReadValue clear_reader(w2l_type type, Oid base_type_oid)
 {
-    switch (type.encoding)
-    {
+    switch (type.encoding) {
     case W2L_ENCODING_BOOL:
         return read_bool;
     case W2L_ENCODING_INT:
@@ -512,8 +497,7 @@ static ReadValue clear_reader(w2l_type type, Oid base_type_oid)
 
 ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid)
 {
-    switch (action)
-    {
+    switch (action) {
     case W2L_ACTION_CLEAR:
         return clear_reader(type, base_type_oid);
     case W2L_ACTION_HASH:
@@ -528,13 +512,11 @@ ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid)
 static void read_value(Session* session, Column* column, Datum datum, bool is_null, w2l_value* out)
 {
     /* The one decision. A column without a reader is withheld, whatever else went wrong. */
-    if (column->withheld || column->read == NULL)
-    {
+    if (column->withheld || column->read == NULL) {
         out->kind = W2L_VALUE_WITHHELD;
         session->current->withheld++;
         session->has_news = true;
-    }
-    else if (is_null)
+    } else if (is_null)
         out->kind = W2L_VALUE_NULL;
     else if (column->is_varlena && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(datum)))
         set_unchanged(out);
@@ -542,7 +524,8 @@ static void read_value(Session* session, Column* column, Datum datum, bool is_nu
         column->read(session, column, datum, out);
 }
 
-w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, bool key_only, w2l_value* values)
+w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, bool key_only,
+                 w2l_value* values)
 {
     Datum datums[MaxHeapAttributeNumber];
     bool nulls[MaxHeapAttributeNumber];
@@ -551,13 +534,13 @@ w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tu
 
     session->current = table;
     heap_deform_tuple(tuple, RelationGetDescr(relation), datums, nulls);
-    for (int i = 0; i < table->column_count; i++)
-    {
+    for (int i = 0; i < table->column_count; i++) {
         Column* column = &table->columns[i];
 
         if (key_only && !column->is_key)
             continue;
-        read_value(session, column, datums[column->attnum - 1], nulls[column->attnum - 1], &values[row.count++]);
+        read_value(session, column, datums[column->attnum - 1], nulls[column->attnum - 1],
+                   &values[row.count++]);
     }
     MemoryContextSwitchTo(old);
     return row;

@@ -1,0 +1,90 @@
+#!/bin/bash
+# Formatting, the layer rules of CONTRIBUTING.md, and the symbols of what was
+# built. Prints one line a check, "ok" or "FAILED" with what is wrong.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+failed=0
+
+check() {
+    local title=$1 findings
+    shift
+    findings=$("$@" 2>&1)
+    if [ -z "$findings" ]; then
+        printf '%-58s ok\n' "$title"
+    else
+        printf '%-58s FAILED\n%s\n' "$title" "$findings"
+        failed=1
+    fi
+}
+
+formatting() {
+    git ls-files '*.c' '*.cpp' '*.h' | xargs -r clang-format --dry-run -Werror 2>&1 | grep 'error:' | head -n 20
+}
+
+# core/ knows no server, no libpq; what it includes of ours is core/.
+core_includes() {
+    grep -nE '#include *[<"](postgres|libpq|fmgr|utils/|access/|catalog/|replication/|nodes/|server/|policy/|google/)' \
+        plugin/core/*.h plugin/core/*.cpp
+}
+
+# server/ and policy/ are C: there is no destructor to jump over.
+server_is_c() {
+    find plugin/server plugin/policy -name '*.cpp' -o -name '*.hpp'
+    grep -nE '#include *<[a-z_]+>' plugin/server/*.[ch] plugin/policy/*.[ch] | grep -vE '<sys/mman\.h>'
+}
+
+one_catch() {
+    grep -nE '\bcatch *\(|\bthrow\b[^s]' plugin/core/*.cpp plugin/core/*.h | grep -v '^plugin/core/guard.h' |
+        grep -vE '^\S+:[0-9]+: *(\*|//|/\*)'
+}
+
+command_layer() {
+    grep -rnE '#include *"(server|policy)/' tools/wal2lake
+}
+
+# Each of them is compiled once, behind a header of ours.
+heavy_headers_once() {
+    local header users
+    for header in CLI/CLI.hpp 'toml\+\+/toml.h' spdlog/spdlog.h; do
+        users=$(grep -rlE "#include *<$header>" tools/wal2lake | wc -l)
+        [ "$users" -le 1 ] || echo "$header is included by $users files of tools/wal2lake"
+    done
+}
+
+tests_listed() {
+    local file
+    for file in regress/sql/*.sql; do
+        file=$(basename "$file" .sql)
+        grep -q "^test: $file\$" regress/schedule || echo "regress/sql/$file.sql is not in regress/schedule"
+        [ -f "regress/expected/$file.out" ] || echo "regress/expected/$file.out is missing"
+    done
+    for file in $(find regress/unit -name '*_test.cpp'); do
+        grep -rq "$(basename "$file")" --include=CMakeLists.txt regress/unit || echo "$file is in no CMakeLists.txt"
+    done
+}
+
+# The library exports what the server looks for, and nothing of C++.
+exported_symbols() {
+    local library=$1 pattern=$2
+    [ -f "$library" ] || { echo "$library is not built"; return; }
+    nm -D --defined-only "$library" | awk '{print $3}' | grep -vE "^($pattern)\$"
+}
+
+# What is left undefined must be the server's or C's: a missing C++ runtime shows at load time only.
+undefined_symbols() {
+    ldd -r wal2lake.so 2>&1 | grep 'undefined symbol' | grep -E '_Z|XXH|EVP_'
+    nm -D -u wal2lake_policy.so | grep -E '_Z|gxx|EVP_|HMAC'
+}
+
+check "formatting (make format mends it)" formatting
+check "core includes no server header" core_includes
+check "server and policy are C without C++ headers" server_is_c
+check "only core/guard.h catches, core does not throw" one_catch
+check "the command includes nothing of the server side" command_layer
+check "heavy headers are included once" heavy_headers_once
+check "every test is listed" tests_listed
+check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.so \
+    'Pg_magic_func|_PG_output_plugin_init|(pg_finfo_)?wal2lake_(decode_frame|default_domain|label_action|is_admin)'
+check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
+check "no symbol is left for load time" undefined_symbols
+exit $failed

@@ -1,0 +1,85 @@
+#!/bin/bash
+# Runs the suites of a tier (quick, full or long) and ends with a count line.
+# Each suite's output is in build/test/<suite>.log; a failing one is shown.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+tier=${1:-full}
+passed=0 failed=0 skipped=0
+summary=()
+mkdir -p build/test
+python=/usr/bin/python3
+
+# Adds what a suite's log says of passed, failed and skipped.
+count() {
+    local suite=$1 log=$2 status=$3 p=0 f=0 s=0
+    case $suite in
+    lint)
+        p=$(grep -c ' ok$' "$log")
+        f=$(grep -c ' FAILED$' "$log")
+        ;;
+    unit*)
+        p=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed' "$log")
+        f=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*(Failed|Exception|Timeout|Not Run)' "$log")
+        s=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*Skipped' "$log")
+        ;;
+    regress)
+        p=$(grep -cE '^test .* ok ' "$log")
+        f=$(grep -cE '^test .* FAILED ' "$log")
+        ;;
+    end-to-end)
+        p=$(grep -oE '[0-9]+ passed' "$log" | tail -n 1 | cut -d' ' -f1)
+        f=$(($(grep -oE '[0-9]+ failed' "$log" | tail -n 1 | cut -d' ' -f1) + $(grep -oE '[0-9]+ errors?' "$log" | tail -n 1 | cut -d' ' -f1)))
+        s=$(grep -oE '[0-9]+ skipped' "$log" | tail -n 1 | cut -d' ' -f1)
+        ;;
+    esac
+    p=${p:-0} f=${f:-0} s=${s:-0}
+    # A suite that ended badly without naming a test, or that ran none, has failed.
+    if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$p" -eq 0 ]; }; then
+        f=1
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    counted="$p passed, $f failed, $s skipped"
+    suite_failed=$f
+}
+
+suite() {
+    local name=$1 log=build/test/$1.log began=$SECONDS status=0
+    shift
+    printf '%-16s running\n' "$name"
+    "$@" > "$log" 2>&1 || status=$?
+    count "$name" "$log" "$status"
+    [ "$suite_failed" -eq 0 ] || { echo "---- $log"; tail -n 120 "$log"; echo "----"; }
+    grep -iE '^SKIPPED|\bskipped: ' "$log" | head -n 20
+    summary+=("$(printf '%-16s %4d s   %s' "$name" $((SECONDS - began)) "$counted")")
+}
+
+# The quick tier needs no second build; the others run the unit tests under the sanitizers as well.
+unit_plain() {
+    cmake --build build/release -- -k 0 && ctest --test-dir build/release -j2 --timeout 300
+}
+unit_sanitized() {
+    local generator=(-G Ninja)
+    command -v ccache > /dev/null && generator+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    cmake -S . -B build/sanitize "${generator[@]}" -DWAL2LAKE_SANITIZE=ON > build/test/sanitize-build.log &&
+        cmake --build build/sanitize -- -k 0 >> build/test/sanitize-build.log &&
+        ctest --test-dir build/sanitize -j2 --timeout 900
+}
+end_to_end() {
+    $python -m pytest regress/t -q -rs -p no:cacheprovider --durations=15
+}
+
+began=$SECONDS
+[ "$tier" = long ] && export WAL2LAKE_LONG=1
+suite lint tools/dev/lint.sh
+suite unit unit_plain
+suite regress tools/dev/regress.sh
+if [ "$tier" != quick ]; then
+    suite unit-sanitized unit_sanitized
+    suite end-to-end end_to_end
+fi
+
+echo
+printf '%s\n' "${summary[@]}"
+printf '%-16s %4d s\n' "all" $((SECONDS - began))
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
