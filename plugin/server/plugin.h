@@ -92,8 +92,10 @@ struct Session {
 
     /* tables */
     HTAB* relations;
-    Table* last; /* most recent lookup */
+    Table* last;     /* most recent lookup */
+    Table* renewing; /* whose labels are being read; NULL outside of that */
     uint32 next_relation_id;
+    bool has_partitions;       /* some entry has ancestors */
     bool has_news;             /* a counter moved since the last Stats record */
     TimestampTz stats_sent_at; /* 0: never */
 

@@ -30,6 +30,7 @@ static Session* active_session = NULL;
 
 /* ---- invalidation ---- */
 
+/* Marks the table and, where one is partitioned, what lies below it. InvalidOid: all. */
 static void mark_stale(Oid relid)
 {
     HASH_SEQ_STATUS scan;
@@ -37,14 +38,24 @@ static void mark_stale(Oid relid)
 
     if (active_session == NULL)
         return;
+    /* Its ancestors are not known yet, so anything may concern it. */
+    if (active_session->renewing != NULL)
+        active_session->renewing->valid = false;
+    if (OidIsValid(relid)) {
+        table = hash_search(active_session->relations, &relid, HASH_FIND, NULL);
+        if (table != NULL)
+            table->valid = false;
+        /* Every temporary table ends here: walk all entries only where one has ancestors. */
+        if (!active_session->has_partitions)
+            return;
+    }
     hash_seq_init(&scan, active_session->relations);
     while ((table = hash_seq_search(&scan)) != NULL) {
-        bool concerned = !OidIsValid(relid) || table->relid == relid;
-
-        for (int i = 0; !concerned && i < table->ancestor_count; i++)
-            concerned = table->ancestors[i] == relid;
-        if (concerned)
+        if (!OidIsValid(relid))
             table->valid = false;
+        for (int i = 0; i < table->ancestor_count; i++)
+            if (table->ancestors[i] == relid)
+                table->valid = false;
     }
 }
 
@@ -353,10 +364,11 @@ static void build_keys(Session* session, Table* table)
     table->wire.key_id = key_id != NULL ? pstrdup(key_id) : "";
 }
 
-static void build_ancestors(Table* table, const Lineage* lineage)
+static void build_ancestors(Session* session, Table* table, const Lineage* lineage)
 {
     table->ancestors = palloc(sizeof(Oid) * lineage->count);
     table->ancestor_count = lineage->count - 1;
+    session->has_partitions |= table->ancestor_count > 0;
     for (int i = 1; i < lineage->count; i++)
         table->ancestors[i - 1] = lineage->relids[i];
 }
@@ -383,11 +395,12 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     lineage = palloc(sizeof(Lineage));
     /* Valid from here: an invalidation that arrives while we read marks it again. */
     table->valid = true;
+    session->renewing = table;
     table->decided_at = session->now;
     table->emitted = read_lineage(relation, lineage) && decide_emission(lineage);
     MemoryContextSwitchTo(table->context);
     build_names(session, table, relation, lineage);
-    build_ancestors(table, lineage);
+    build_ancestors(session, table, lineage);
     if (table->emitted) {
         build_columns(session, table, relation, lineage);
         build_keys(session, table);
@@ -399,6 +412,7 @@ static void renew_decision(Session* session, Table* table, Relation relation)
         }
     }
     table->wire.id = id;
+    session->renewing = NULL;
     MemoryContextSwitchTo(old);
 }
 
