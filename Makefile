@@ -1,6 +1,8 @@
 # The plugin is built by PGXS here; the command and the unit tests by CMake,
 # driven from here. `make help` lists the targets.
 
+.DEFAULT_GOAL = all
+
 EXTENSION = sql/wal2lake
 DATA = sql/wal2lake--0.1.0.sql
 MODULE_big = wal2lake
@@ -55,6 +57,9 @@ ifneq ($(PGXS),)
 # Nothing can be inlined out of an output plugin, and bitcode needs clang.
 override with_llvm = no
 include $(PGXS)
+else
+all install:
+	@echo "$(PG_CONFIG) was not found: run 'make deps', or name it with PG_CONFIG=" >&2; exit 1
 endif
 
 # core/ sees no server header: not by an include path, not by accident. xxHash is
@@ -122,17 +127,17 @@ installcheck:
 
 # Everything a test run stands on: built, and the plugin installed.
 .PHONY: built
-built:
+built: deps
 	@tools/dev/build.sh
 
-demo: deps built
+demo: built
 	@$(PYTHON) tools/dev/demo.py $(DEMO)
 
-test-quick: deps built
+test-quick: built
 	@tools/dev/test.sh quick
-test: deps built
+test: built
 	@tools/dev/test.sh full
-test-long: deps built
+test-long: built
 	@tools/dev/test.sh long
 
 FORMATTED = $(shell git ls-files '*.c' '*.cpp' '*.h')
