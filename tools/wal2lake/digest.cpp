@@ -1,0 +1,100 @@
+#include "digest.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <openssl/evp.h>
+#include <xxhash.h>
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr size_t kSha256Bytes = 32;
+
+std::string Canonical(XXH128_hash_t hash)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, hash);
+    return {reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest};
+}
+
+// A digest that cannot be computed must never become a wrong one in a header;
+// libcrypto fails here only when memory is exhausted.
+void Require(int result)
+{
+    if (result == 1)
+        return;
+    std::fputs("wal2lake: libcrypto cannot compute SHA-256\n", stderr);
+    std::abort();
+}
+
+} // namespace
+
+std::string Sha256(std::string_view bytes)
+{
+    std::string digest(kSha256Bytes, '\0');
+    Require(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
+                       EVP_sha256(), nullptr));
+    return digest;
+}
+
+std::string Xxh128(std::string_view bytes)
+{
+    return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+struct RunningDigest::State {
+    EVP_MD_CTX* sha = EVP_MD_CTX_new();
+    XXH3_state_t* xxh = XXH3_createState();
+
+    ~State()
+    {
+        EVP_MD_CTX_free(sha);
+        XXH3_freeState(xxh);
+    }
+};
+
+RunningDigest::RunningDigest() : state_(std::make_unique<State>())
+{
+    Require(state_->sha != nullptr && state_->xxh != nullptr ? 1 : 0);
+    Require(EVP_DigestInit_ex(state_->sha, EVP_sha256(), nullptr));
+    XXH3_128bits_reset(state_->xxh);
+}
+
+RunningDigest::~RunningDigest() = default;
+
+void RunningDigest::Update(std::string_view bytes, bool for_xxh128)
+{
+    Require(EVP_DigestUpdate(state_->sha, bytes.data(), bytes.size()));
+    if (for_xxh128)
+        XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size());
+}
+
+std::string RunningDigest::FinishSha256()
+{
+    std::string digest(kSha256Bytes, '\0');
+    Require(EVP_DigestFinal_ex(state_->sha, reinterpret_cast<unsigned char*>(digest.data()), nullptr));
+    return digest;
+}
+
+std::string RunningDigest::CurrentXxh128() const
+{
+    return Canonical(XXH3_128bits_digest(state_->xxh));
+}
+
+std::string Hex(std::string_view bytes)
+{
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string text;
+    text.reserve(2 * bytes.size());
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += kDigits[byte >> 4U];
+        text += kDigits[byte & 0xfU];
+    }
+    return text;
+}
+
+} // namespace wal2lake

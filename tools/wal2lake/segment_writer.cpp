@@ -1,0 +1,254 @@
+#include "segment_writer.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <protozero/pbf_writer.hpp>
+#include <xxhash.h>
+#include <zstd.h>
+
+#include "digest.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+// A frame that ends every so often bounds what one damaged byte can take away
+// and lets a reader start in the middle.
+constexpr size_t kFrameBytes = size_t{4} << 20;
+// A transaction waits uncompressed up to this size, so that discarding it costs
+// nothing; above, it gets frames of its own that can be cut off again.
+constexpr size_t kSpillBytes = size_t{1} << 20;
+constexpr size_t kOutputStep = size_t{128} << 10;
+
+void AppendLittleEndian32(uint32_t value, std::string* out)
+{
+    for (unsigned shift = 0; shift < 32; shift += 8)
+        *out += static_cast<char>(value >> shift & 0xffU);
+}
+
+void AppendSkippableFrame(uint32_t magic, std::string_view payload, std::string* out)
+{
+    AppendLittleEndian32(magic, out);
+    AppendLittleEndian32(static_cast<uint32_t>(payload.size()), out);
+    *out += payload;
+}
+
+// The only way these calls fail is exhausted memory, which nothing survives.
+size_t RequireZstd(size_t code)
+{
+    if (ZSTD_isError(code) == 0)
+        return code;
+    std::fprintf(stderr, "wal2lake: zstd cannot compress: %s\n", ZSTD_getErrorName(code));
+    std::abort();
+}
+
+// One message without transaction that holds `records`, each a serialized Record.
+std::string PreambleMessage(const std::map<uint32_t, std::string>& records)
+{
+    std::string batch;
+    protozero::pbf_writer batch_writer{batch};
+    for (const auto& [id, record] : records)
+        batch_writer.add_message(5, record);
+
+    std::string frame;
+    protozero::pbf_writer frame_writer{frame};
+    frame_writer.add_fixed64(1, XXH3_64bits(batch.data(), batch.size()));
+    frame_writer.add_bytes(2, batch);
+
+    std::string message;
+    protozero::write_varint(std::back_inserter(message), frame.size());
+    return message + frame;
+}
+
+} // namespace
+
+struct SegmentBuilder::Compressor {
+    ZSTD_CCtx* context = ZSTD_createCCtx();
+
+    explicit Compressor(int level)
+    {
+        if (context == nullptr) {
+            std::fputs("wal2lake: zstd cannot allocate its context\n", stderr);
+            std::abort();
+        }
+        RequireZstd(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level));
+    }
+    ~Compressor() { ZSTD_freeCCtx(context); }
+    Compressor(const Compressor&) = delete;
+    Compressor& operator=(const Compressor&) = delete;
+
+    void Run(std::string_view bytes, ZSTD_EndDirective directive, std::string* out)
+    {
+        ZSTD_inBuffer input{bytes.data(), bytes.size(), 0};
+        for (;;) {
+            const size_t before = out->size();
+            out->resize(before + kOutputStep);
+            ZSTD_outBuffer output{out->data() + before, kOutputStep, 0};
+            const size_t left = RequireZstd(ZSTD_compressStream2(context, &output, &input, directive));
+            out->resize(before + output.pos);
+            const bool done = directive == ZSTD_e_end ? left == 0 : input.pos == input.size;
+            if (done)
+                return;
+        }
+    }
+};
+
+SegmentBuilder::SegmentBuilder(int compression_level)
+    : compression_level_(compression_level), compressor_(std::make_unique<Compressor>(compression_level))
+{
+}
+
+SegmentBuilder::~SegmentBuilder() = default;
+SegmentBuilder::SegmentBuilder(SegmentBuilder&&) noexcept = default;
+SegmentBuilder& SegmentBuilder::operator=(SegmentBuilder&&) noexcept = default;
+
+size_t SegmentBuilder::size() const
+{
+    return sealed_.payload.size() + pending_.size() + std::min(frame_bytes_, kOutputStep);
+}
+
+void SegmentBuilder::Compress(std::string_view bytes)
+{
+    compressor_->Run(bytes, ZSTD_e_continue, &sealed_.payload);
+    frame_bytes_ += bytes.size();
+    if (frame_bytes_ >= kFrameBytes)
+        EndFrame();
+}
+
+void SegmentBuilder::EndFrame()
+{
+    if (frame_bytes_ == 0)
+        return;
+    compressor_->Run({}, ZSTD_e_end, &sealed_.payload);
+    frame_bytes_ = 0;
+}
+
+void SegmentBuilder::Spill()
+{
+    if (!spilled_) {
+        EndFrame();
+        spilled_ = true;
+        spill_offset_ = sealed_.payload.size();
+    }
+    Compress(pending_);
+    pending_.clear();
+}
+
+Result<Done> SegmentBuilder::Add(const MessageView& message, const BatchView& batch, RelationMap* relations)
+{
+    transaction_open_ = true;
+    auto tallied = tally_.AddBatch(batch, relations);
+    if (!tallied.ok())
+        return tallied;
+    pending_ += message.whole;
+    transaction_bytes_ += message.whole.size();
+    if (batch.last)
+        Finish(batch.committed);
+    else if (pending_.size() >= kSpillBytes)
+        Spill();
+    return Done{};
+}
+
+void SegmentBuilder::Finish(const CommittedView& committed)
+{
+    Compress(pending_);
+    pending_.clear();
+    spilled_ = false;
+
+    for (const auto& [id, record] : tally_.needed())
+        if (!announced_.contains(id))
+            preamble_.try_emplace(id, record);
+    announced_.insert(tally_.announced().begin(), tally_.announced().end());
+    tally_.AddTo(&sealed_.counts);
+    tally_.Clear();
+
+    if (sealed_.transactions == 0)
+        sealed_.first_commit_time_us = committed.commit_time_us;
+    sealed_.last_commit_time_us = committed.commit_time_us;
+    sealed_.transactions++;
+    sealed_.end_lsn = committed.end_lsn;
+    sealed_.message_bytes += transaction_bytes_;
+    transaction_bytes_ = 0;
+    transaction_open_ = false;
+}
+
+void SegmentBuilder::DiscardOpenTransaction()
+{
+    if (spilled_) {
+        RequireZstd(ZSTD_CCtx_reset(compressor_->context, ZSTD_reset_session_only));
+        sealed_.payload.resize(spill_offset_);
+        frame_bytes_ = 0;
+        spilled_ = false;
+    }
+    pending_.clear();
+    tally_.Clear();
+    transaction_bytes_ = 0;
+    transaction_open_ = false;
+}
+
+SealedSegment SegmentBuilder::Seal()
+{
+    SegmentBuilder next(compression_level_);
+    if (spilled_) {
+        // The compressor is inside a frame of the open transaction.
+        next.sealed_.payload = sealed_.payload.substr(spill_offset_);
+        sealed_.payload.resize(spill_offset_);
+        next.frame_bytes_ = frame_bytes_;
+        next.spilled_ = true;
+        std::swap(next.compressor_, compressor_);
+    } else {
+        EndFrame();
+    }
+    next.pending_ = std::move(pending_);
+    next.tally_ = std::move(tally_);
+    next.transaction_bytes_ = transaction_bytes_;
+    next.transaction_open_ = transaction_open_;
+
+    if (!preamble_.empty()) {
+        const std::string message = PreambleMessage(preamble_);
+        sealed_.message_bytes += message.size();
+        compressor_->Run(message, ZSTD_e_end, &sealed_.preamble);
+    }
+    SealedSegment sealed = std::move(sealed_);
+    *this = std::move(next);
+    return sealed;
+}
+
+SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, const SealedSegment& sealed)
+{
+    header.set_format_version(kSegmentFormatVersion);
+    std::string file;
+    file.reserve(sealed.size() + (size_t{64} << 10));
+    AppendSkippableFrame(kHeaderFrameMagic, std::string(kHeaderTag) + header.SerializeAsString(), &file);
+    file += sealed.preamble;
+    file += sealed.payload;
+
+    wal2lake::v1::SegmentFooter footer;
+    footer.set_end_lsn(sealed.end_lsn);
+    footer.set_transactions(sealed.transactions);
+    for (const auto& [table, counts] : sealed.counts) {
+        auto* entry = footer.add_counts();
+        entry->set_oid(table.oid);
+        entry->set_namespace_(table.namespace_name);
+        entry->set_name(table.name);
+        entry->set_inserts(counts.inserts);
+        entry->set_updates(counts.updates);
+        entry->set_deletes(counts.deletes);
+        entry->set_truncates(counts.truncates);
+    }
+    footer.set_message_bytes(sealed.message_bytes);
+    footer.set_xxh3_128(Xxh128(file));
+    footer.set_first_commit_time_us(sealed.first_commit_time_us);
+    footer.set_last_commit_time_us(sealed.last_commit_time_us);
+
+    std::string payload = footer.SerializeAsString();
+    AppendLittleEndian32(static_cast<uint32_t>(payload.size()), &payload);
+    payload += kFooterTag;
+    AppendSkippableFrame(kFooterFrameMagic, payload, &file);
+    return {std::move(file), std::move(header), std::move(footer)};
+}
+
+} // namespace wal2lake

@@ -1,0 +1,116 @@
+// Builds a segment (proto/wal2lake/v1/segment.proto) from received messages.
+//
+// The state machine feeds it while it reads; compression happens as messages
+// arrive. A segment's place in the chain is not known yet at that time, so the
+// header is added at the end by AssembleSegment. Knows nothing of names, stores
+// or LSNs' meaning beyond their order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "core/frame_reader.h"
+#include "result.h"
+#include "tally.h"
+#include "wal2lake/v1/segment.pb.h"
+
+namespace wal2lake
+{
+
+inline constexpr uint32_t kSegmentFormatVersion = 1;
+inline constexpr uint32_t kHeaderFrameMagic = 0x184D2A57;
+inline constexpr uint32_t kFooterFrameMagic = 0x184D2A58;
+inline constexpr std::string_view kHeaderTag = "W2LH";
+inline constexpr std::string_view kFooterTag = "W2LF";
+
+inline constexpr int kDefaultCompressionLevel = 3;
+
+// Whole transactions, compressed, without a place in the chain.
+struct SealedSegment {
+    // Zstd frames: the preamble's (may be empty), then the transactions'.
+    std::string preamble;
+    std::string payload;
+    uint64_t end_lsn = 0;
+    uint64_t transactions = 0;
+    CountsByTable counts;
+    uint64_t message_bytes = 0;
+    int64_t first_commit_time_us = 0;
+    int64_t last_commit_time_us = 0;
+
+    size_t size() const { return preamble.size() + payload.size(); }
+};
+
+// A segment as it goes into the lake, and what it says of itself.
+struct SegmentFile {
+    std::string bytes;
+    wal2lake::v1::SegmentHeader header;
+    wal2lake::v1::SegmentFooter footer;
+};
+
+// Header, payload and footer as one file. `header` lacks nothing but the format
+// version, which is set here.
+SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, const SealedSegment& sealed);
+
+// Collects the messages of whole transactions. One at a time may be open; it is
+// either finished by its last batch or discarded without a trace.
+class SegmentBuilder
+{
+  public:
+    explicit SegmentBuilder(int compression_level = kDefaultCompressionLevel);
+    ~SegmentBuilder();
+    SegmentBuilder(SegmentBuilder&&) noexcept;
+    SegmentBuilder& operator=(SegmentBuilder&&) noexcept;
+
+    // Adds a message whose batch is of kind kCommitted and belongs to the open
+    // transaction, or opens one. `relations` are those of the plugin session.
+    // After kDamaged the builder may only be discarded.
+    Result<Done> Add(const MessageView& message, const BatchView& batch, RelationMap* relations);
+
+    // Drops the transaction that has not seen its last batch.
+    void DiscardOpenTransaction();
+
+    // Takes the whole transactions out, of which there must be at least one. An
+    // open transaction stays and becomes the first of what follows.
+    SealedSegment Seal();
+
+    bool transaction_open() const { return transaction_open_; }
+    uint64_t transactions() const { return sealed_.transactions; }
+    bool empty() const { return sealed_.transactions == 0 && !transaction_open_; }
+    // End of the last whole transaction, 0 without one.
+    uint64_t end_lsn() const { return sealed_.end_lsn; }
+    // Bytes held: compressed ones and those waiting for compression.
+    size_t size() const;
+
+  private:
+    struct Compressor;
+
+    void Compress(std::string_view bytes);
+    void EndFrame();
+    void Spill();
+    void Finish(const CommittedView& committed);
+
+    int compression_level_;
+    std::unique_ptr<Compressor> compressor_;
+    SealedSegment sealed_;
+    // Raw bytes given to the compressor since its frame began.
+    size_t frame_bytes_ = 0;
+
+    bool transaction_open_ = false;
+    // Messages of the open transaction that are not compressed yet.
+    std::string pending_;
+    // Where its compressed part begins, if it grew too large to wait.
+    bool spilled_ = false;
+    size_t spill_offset_ = 0;
+    uint64_t transaction_bytes_ = 0;
+    TransactionTally tally_;
+
+    // Relations that this segment announces by itself, and those it must repeat.
+    std::unordered_set<uint32_t> announced_;
+    std::map<uint32_t, std::string> preamble_;
+};
+
+} // namespace wal2lake
