@@ -1,0 +1,36 @@
+// A lake in a folder of a POSIX file system.
+//
+// An object is written under a temporary name beside its place, synced, and
+// linked to its name; link() fails where the name is taken, which is what makes
+// create-if-absent atomic (rename() would replace silently). The directory is
+// synced before the answer. Temporary names begin with '.', which no object
+// does, so what a crash leaves behind never looks like one.
+#pragma once
+
+#include "store.h"
+
+namespace wal2lake
+{
+
+class FileStore : public Store
+{
+  public:
+    // `root` is absolute; it and what is below is created when first needed.
+    explicit FileStore(std::string root);
+
+    Result<Done> PutIfAbsent(const std::string& name, std::string_view bytes) override;
+    Result<Done> Overwrite(const std::string& name, std::string_view bytes) override;
+    Result<std::string> Get(const std::string& name, uint64_t offset, size_t length) override;
+    Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override;
+    Result<Done> Delete(const std::string& name) override;
+
+  private:
+    std::string PathOf(const std::string& name) const { return root_ + "/" + name; }
+    Result<Done> MakeDirectories(const std::string& path) const;
+    Result<std::string> WriteTemporary(const std::string& path, std::string_view bytes);
+
+    std::string root_;
+    uint64_t temporary_number_ = 0;
+};
+
+} // namespace wal2lake

@@ -1,0 +1,64 @@
+#include "store_memory.h"
+
+#include <algorithm>
+
+namespace wal2lake
+{
+namespace
+{
+
+Error BadName(const std::string& name)
+{
+    return {ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
+}
+
+} // namespace
+
+Result<Done> MemoryStore::PutIfAbsent(const std::string& name, std::string_view bytes)
+{
+    if (!IsObjectName(name))
+        return BadName(name);
+    if (!objects_.try_emplace(name, bytes).second)
+        return Error{ErrorKind::kExists, name + " exists"};
+    return Done{};
+}
+
+Result<Done> MemoryStore::Overwrite(const std::string& name, std::string_view bytes)
+{
+    if (!IsObjectName(name))
+        return BadName(name);
+    objects_[name] = bytes;
+    return Done{};
+}
+
+Result<std::string> MemoryStore::Get(const std::string& name, uint64_t offset, size_t length)
+{
+    const auto found = objects_.find(name);
+    if (found == objects_.end())
+        return Error{ErrorKind::kNotFound, name + " does not exist"};
+    if (offset >= found->second.size())
+        return std::string{};
+    return found->second.substr(offset, length);
+}
+
+Result<ListPage> MemoryStore::List(const std::string& prefix, const std::string& after, size_t limit)
+{
+    ListPage page;
+    for (auto it = objects_.upper_bound(std::max(prefix, after));; ++it) {
+        if (it == objects_.end() || !it->first.starts_with(prefix))
+            return page;
+        if (page.names.size() == limit) {
+            page.more = true;
+            return page;
+        }
+        page.names.push_back(it->first);
+    }
+}
+
+Result<Done> MemoryStore::Delete(const std::string& name)
+{
+    objects_.erase(name);
+    return Done{};
+}
+
+} // namespace wal2lake
