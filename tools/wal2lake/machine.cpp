@@ -1,0 +1,491 @@
+#include "machine.h"
+
+#include <algorithm>
+
+#include "lsn.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr int64_t kMaxStatusIntervalMs = 10'000;
+// A draining server answers each reply with the next request at once.
+constexpr int64_t kMinReplyIntervalMs = 100;
+constexpr int64_t kRetryBaseMs = 100;
+constexpr int64_t kRetryCapMs = 20'000;
+constexpr uint64_t kIdleWalBytes = uint64_t{1} << 30;
+constexpr int kDrainRequests = 3;
+constexpr int64_t kDrainWindowMs = 2'000;
+constexpr int64_t kDrainPatienceMs = 2'000;
+constexpr int64_t kDrainBackoffMs = 10'000;
+constexpr int64_t kStopPatienceMs = 20'000;
+constexpr int64_t kOpenSegmentLogMs = 50;
+constexpr int64_t kFarMs = 3'600'000;
+
+} // namespace
+
+Machine::Machine(MachineConfig config)
+    : config_(std::move(config)), random_(config_.seed), finder_(config_.names.source),
+      open_(config_.compression_level)
+{
+}
+
+void Machine::Step(const Event& event, Actions* actions)
+{
+    actions_ = actions;
+    if (!finished())
+        std::visit([this](const auto& typed) { On(typed); }, event);
+    if (!finished())
+        Advance();
+    actions_ = nullptr;
+}
+
+// The one place that decides what the server may forget. Nothing but the end of
+// a segment that the store confirmed, or that was read back from it.
+uint64_t Machine::FlushLsn() const
+{
+#ifdef WAL2LAKE_MUTANT_ACK_BEFORE_PUT
+    return std::max(received_lsn_, durable_lsn());
+#else
+    return durable_lsn();
+#endif
+}
+
+uint64_t Machine::BufferedEnd() const
+{
+    if (open_.transactions() > 0)
+        return open_.end_lsn();
+    if (!sealed_.empty())
+        return sealed_.back().end_lsn;
+    if (inflight_)
+        return std::max(inflight_->facts.footer.end_lsn(), durable_lsn());
+    return durable_lsn();
+}
+
+uint64_t Machine::buffered_bytes() const
+{
+    uint64_t bytes = open_.size();
+    for (const SealedSegment& sealed : sealed_)
+        bytes += sealed.size();
+    if (inflight_)
+        bytes += inflight_->file->size();
+    return bytes;
+}
+
+int64_t Machine::Jitter(int attempts)
+{
+    const int64_t ceiling = std::min(kRetryCapMs, kRetryBaseMs << std::min(attempts, 10));
+    return std::uniform_int_distribution<int64_t>(kRetryBaseMs / 2, ceiling)(random_);
+}
+
+void Machine::Note(LogLevel level, std::string event, std::string text,
+                   std::vector<std::pair<std::string, LogEntry::Value>> fields)
+{
+    Do(action::Log{{level, std::move(event), std::move(text), std::move(fields)}});
+}
+
+void Machine::Fail(ExitCode code, const std::string& sentence)
+{
+    if (link_ != Link::kDown)
+        Do(action::Disconnect{});
+    link_ = Link::kFinished;
+    Do(action::Finish{code, sentence});
+}
+
+void Machine::On(const event::Tick& tick)
+{
+    now_ms_ = std::max(now_ms_, tick.now_ms);
+}
+
+void Machine::On(const event::Connected& connected)
+{
+    if (link_ != Link::kConnecting)
+        return;
+    link_ = Link::kConnected;
+    facts_ = connected.facts;
+    Note(LogLevel::kInfo, "connected",
+         "connected to PostgreSQL " + facts_.server_version + ", database " + facts_.database,
+         {{"system_id", std::to_string(facts_.system_id)},
+          {"timeline", uint64_t{facts_.timeline}},
+          {"confirmed_flush_lsn", FormatLsn(facts_.slot.confirmed_flush_lsn)}});
+    status_interval_ms_ = kMaxStatusIntervalMs;
+    if (facts_.wal_sender_timeout_ms > 0)
+        status_interval_ms_ =
+            std::clamp<int64_t>(facts_.wal_sender_timeout_ms / 3, kMinReplyIntervalMs, kMaxStatusIntervalMs);
+    auto refusal = tail_ ? CheckServer(config_.names, facts_, *tail_) : CheckSlot(config_.names, facts_);
+    if (!refusal && !tail_)
+        refusal = CheckUnusedSlot(config_.names, facts_);
+    if (refusal)
+        Fail(*refusal);
+}
+
+void Machine::On(const event::Streaming&)
+{
+    if (link_ != Link::kStarting)
+        return;
+    link_ = Link::kStreaming;
+    status_due_ = true;
+    Note(LogLevel::kInfo, "start_position", "streaming from " + FormatLsn(durable_lsn()),
+         {{"start_lsn", FormatLsn(durable_lsn())}, {"slot", config_.names.slot}});
+}
+
+void Machine::On(const event::Message& message)
+{
+    if (!streaming() || stopping_)
+        return;
+    connect_attempts_ = 0;
+    drain_count_ = 0;
+    draining_since_ms_.reset();
+    std::string_view rest = message.bytes;
+    while (!rest.empty() && !finished()) {
+        MessageView view;
+        size_t consumed = 0;
+        const ReadResult next = NextMessage(rest, &view, &consumed);
+        rest.remove_prefix(consumed);
+        if (rest.empty() && next.status == ReadStatus::kNeedMore)
+            return;
+        if (!next.ok()) {
+            Fail(ExitCode::kSource, std::string("the server sent a message that is damaged: ") +
+                                        (next.damaged() ? next.reason : "it is cut short") +
+                                        "; check that slot and plugin belong to this version of wal2lake");
+            return;
+        }
+        if (!TakeBatch(view))
+            return;
+    }
+}
+
+// False where the stream cannot go on; the machine has failed then.
+bool Machine::TakeBatch(const MessageView& message)
+{
+    const auto fail = [this](const std::string& what) {
+        Fail(ExitCode::kSource, "the server sent a batch that breaks the contract: " + what +
+                                    "; update plugin and command to the same version");
+        return false;
+    };
+    BatchView batch;
+    const ReadResult scanned = ScanBatch(message.batch, &batch);
+    if (!scanned.ok())
+        return fail(scanned.reason);
+    if (batch.kind == BatchKind::kNone) {
+        const auto announced = relations_.AnnounceAll(batch);
+        return announced.ok() || fail(announced.error().text);
+    }
+    if (batch.kind != BatchKind::kCommitted)
+        return fail("it belongs to no committed transaction");
+
+    const CommittedView& committed = batch.committed;
+    if (open_transaction_ && open_transaction_->end_lsn != committed.end_lsn)
+        return fail("transaction at " + FormatLsn(open_transaction_->commit_lsn) + " has no last batch");
+    if (!open_transaction_ && committed.commit_lsn < session_end_lsn_)
+        return fail("transaction at " + FormatLsn(committed.commit_lsn) + " comes after " +
+                    FormatLsn(session_end_lsn_));
+    if (committed.end_lsn <= committed.commit_lsn)
+        return fail("transaction at " + FormatLsn(committed.commit_lsn) + " does not end after it");
+    open_transaction_ = committed;
+    if (batch.last) {
+        open_transaction_.reset();
+        session_end_lsn_ = committed.end_lsn;
+        received_lsn_ = std::max(received_lsn_, committed.end_lsn);
+    }
+    if (committed.end_lsn <= skip_through_lsn_) {
+        const auto announced = relations_.AnnounceAll(batch);
+        return announced.ok() || fail(announced.error().text);
+    }
+    if (committed.commit_lsn < skip_through_lsn_)
+        return fail("transaction at " + FormatLsn(committed.commit_lsn) + " overlaps what is in the lake");
+    if (open_.empty())
+        open_since_ms_ = now_ms_;
+    const auto added = open_.Add(message, batch, &relations_);
+    return added.ok() || fail(added.error().text);
+}
+
+void Machine::On(const event::Keepalive& keepalive)
+{
+    if (!streaming())
+        return;
+    connect_attempts_ = 0;
+    wal_end_ = std::max(wal_end_, keepalive.wal_end);
+    if (!open_transaction_)
+        received_lsn_ = std::max(received_lsn_, keepalive.wal_end);
+    if (!keepalive.reply_requested)
+        return;
+    status_due_ = true;
+    NoticeDraining(keepalive);
+}
+
+// A server that shuts down repeats its request at one position as often as we
+// answer; in normal service requests are half a timeout apart.
+void Machine::NoticeDraining(const event::Keepalive& keepalive)
+{
+    if (keepalive.wal_end != drain_wal_end_ || drain_count_ == 0 ||
+        now_ms_ - drain_first_ms_ > kDrainWindowMs) {
+        drain_wal_end_ = keepalive.wal_end;
+        drain_first_ms_ = now_ms_;
+        drain_count_ = 0;
+    }
+    drain_count_++;
+    if (drain_count_ < kDrainRequests || draining_since_ms_)
+        return;
+    draining_since_ms_ = now_ms_;
+    Note(LogLevel::kInfo, "draining",
+         "the server waits for acknowledgement, as it does to shut down; sealing at once",
+         {{"wal_end", FormatLsn(keepalive.wal_end)}});
+}
+
+void Machine::On(const event::Disconnected& disconnected)
+{
+    if (link_ == Link::kDown)
+        return;
+    const bool was_streaming = streaming();
+    LoseLink(0);
+    const auto refusal = ClassifySourceError(config_.names, disconnected.sqlstate, disconnected.text);
+    if (refusal && !stopping_) {
+        Fail(*refusal);
+        return;
+    }
+    connect_at_ms_ = now_ms_ + Jitter(connect_attempts_++);
+    const std::string text =
+        disconnected.sqlstate == "55006"
+            ? "slot \"" + config_.names.slot +
+                  "\" is in use by another connection, often our own former one; trying again: "
+            : std::string(was_streaming ? "connection lost, reconnecting: "
+                                        : "cannot connect, trying again: ");
+    Note(LogLevel::kWarning, "reconnect", text + disconnected.text,
+         {{"sqlstate", disconnected.sqlstate}, {"after_ms", connect_at_ms_ - now_ms_}});
+}
+
+void Machine::On(const event::StopRequested&)
+{
+    if (stopping_)
+        return;
+    stopping_ = true;
+    stop_deadline_ms_ = now_ms_ + kStopPatienceMs;
+    Note(LogLevel::kInfo, "stopping", "stop requested; shipping what is complete", {});
+    open_.DiscardOpenTransaction();
+    Seal("stop");
+}
+
+// Frames of two sessions never share a segment: what is whole is sealed, what
+// is not will be sent again.
+void Machine::LoseLink(int64_t retry_after_ms)
+{
+    link_ = Link::kDown;
+    connect_at_ms_ = now_ms_ + retry_after_ms;
+    open_.DiscardOpenTransaction();
+    open_transaction_.reset();
+    Seal("disconnect");
+    relations_.Clear();
+    drain_count_ = 0;
+    draining_since_ms_.reset();
+    paused_ = false;
+}
+
+void Machine::Seal(const char* reason)
+{
+    if (open_.transactions() == 0)
+        return;
+    sealed_.push_back(open_.Seal());
+    open_since_ms_ = now_ms_;
+    logged_open_transactions_ = 0;
+    const SealedSegment& sealed = sealed_.back();
+    Note(LogLevel::kInfo, "sealed", std::string("segment sealed: ") + reason,
+         {{"reason", reason},
+          {"end_lsn", FormatLsn(sealed.end_lsn)},
+          {"transactions", sealed.transactions},
+          {"bytes", uint64_t{sealed.size()}}});
+}
+
+void Machine::Advance()
+{
+    AskForTail();
+    if (!finished())
+        AdvanceLink();
+    if (!finished())
+        AdvanceSegments();
+    if (!finished())
+        AdvanceIdle();
+    if (!finished())
+        AdvanceStatus();
+    if (!finished())
+        AdvanceReading();
+    if (!finished() && stopping_)
+        AdvanceStop();
+    if (!finished())
+        LogOpenSegment();
+    ComputeDeadline();
+}
+
+void Machine::AdvanceLink()
+{
+    if (!chain_known_ || stopping_)
+        return;
+    if (link_ == Link::kDown && now_ms_ >= connect_at_ms_) {
+        link_ = Link::kConnecting;
+        Do(action::Connect{});
+    } else if (link_ == Link::kConnected && !tail_ && !inflight_) {
+        StartGenesis();
+    } else if (link_ == Link::kConnected && tail_) {
+        link_ = Link::kStarting;
+        skip_through_lsn_ = BufferedEnd();
+        session_end_lsn_ = 0;
+        wal_end_ = 0;
+        received_lsn_ = durable_lsn();
+        Do(action::StartStreaming{durable_lsn()});
+    }
+}
+
+void Machine::AdvanceSegments()
+{
+    const bool nothing_waits = !inflight_ && sealed_.empty();
+    if (open_.transactions() > 0) {
+        if (open_.size() >= config_.max_size)
+            Seal("size");
+        else if (draining_since_ms_)
+            Seal("draining");
+        else if (nothing_waits && now_ms_ - open_since_ms_ >= config_.max_age_ms)
+            Seal("age");
+    }
+    if (inflight_) {
+        if (store_op_ == StoreOp::kNone && now_ms_ >= store_retry_ms_)
+            IssuePut();
+    } else if (!sealed_.empty() && tail_ && store_op_ == StoreOp::kNone) {
+        SealedSegment next = std::move(sealed_.front());
+        sealed_.pop_front();
+        StartPut(std::move(next));
+    }
+}
+
+// Everything before wal_end_ was sent to us before the keepalive that said so,
+// so with nothing buffered there is nothing between the tail and it.
+void Machine::AdvanceIdle()
+{
+    if (!streaming() || stopping_ || inflight_ || !sealed_.empty() || !open_.empty() || open_transaction_ ||
+        store_op_ != StoreOp::kNone || wal_end_ <= durable_lsn())
+        return;
+    const bool due = draining_since_ms_ || now_ms_ - last_durable_ms_ >= config_.idle_age_ms ||
+                     wal_end_ - durable_lsn() >= kIdleWalBytes;
+    if (!due)
+        return;
+    SealedSegment idle;
+    idle.end_lsn = wal_end_;
+    StartPut(std::move(idle));
+}
+
+void Machine::AdvanceStatus()
+{
+    if (!streaming())
+        return;
+    if (draining_since_ms_ && durable_lsn() >= drain_wal_end_ && BufferedEnd() == durable_lsn()) {
+        draining_since_ms_.reset();
+        drain_count_ = 0;
+    }
+    if (draining_since_ms_ && now_ms_ - *draining_since_ms_ >= kDrainPatienceMs &&
+        durable_lsn() < std::max(wal_end_, BufferedEnd())) {
+        SendStatus();
+        Do(action::Disconnect{});
+        Note(LogLevel::kWarning, "drain_failed",
+             "the store did not answer in time; leaving so that the server can shut down",
+             {{"after_ms", kDrainBackoffMs}});
+        LoseLink(kDrainBackoffMs);
+        return;
+    }
+    const int64_t since = now_ms_ - last_status_ms_;
+    const bool wanted = status_due_ || FlushLsn() > status_flush_lsn_;
+    if (since >= status_interval_ms_ || (wanted && since >= kMinReplyIntervalMs))
+        SendStatus();
+}
+
+void Machine::SendStatus()
+{
+    const uint64_t flushed = FlushLsn();
+    Do(action::SendStatus{std::max(received_lsn_, flushed), flushed});
+    if (flushed > status_flush_lsn_)
+        Note(LogLevel::kInfo, "acknowledged", "acknowledged " + FormatLsn(flushed),
+             {{"flush_lsn", FormatLsn(flushed)}});
+    status_flush_lsn_ = std::max(status_flush_lsn_, flushed);
+    status_due_ = false;
+    last_status_ms_ = now_ms_;
+}
+
+// Half of the budget is for what is buffered; the other half for the copy an
+// assembled segment is, for compression and for the connection. While nothing
+// is on its way out, stopping would stop for ever: a large transaction is read.
+void Machine::AdvanceReading()
+{
+    if (!streaming())
+        return;
+    const bool going_out = inflight_ || !sealed_.empty();
+    const uint64_t limit = config_.memory_budget / 2;
+    const uint64_t held = buffered_bytes();
+    if (!paused_ && going_out && held >= limit) {
+        paused_ = true;
+        Do(action::PauseReading{});
+        Note(LogLevel::kInfo, "paused", "memory budget reached; reading waits for the store",
+             {{"buffered_bytes", held}});
+    } else if (paused_ && (!going_out || held < limit - limit / 4)) {
+        paused_ = false;
+        Do(action::ResumeReading{});
+        Note(LogLevel::kInfo, "resumed", "reading resumes", {{"buffered_bytes", held}});
+    }
+}
+
+void Machine::AdvanceStop()
+{
+    const bool shipped = !inflight_ && sealed_.empty();
+    if (!shipped && now_ms_ < stop_deadline_ms_)
+        return;
+    if (streaming())
+        SendStatus();
+    if (!shipped) {
+        Fail(ExitCode::kStore, "stopped before the store answered; nothing is lost, the server sends again"
+                               " what is not in " +
+                                   config_.names.lake);
+        return;
+    }
+    Fail(ExitCode::kOk,
+         tail_ ? "stopped; all that was complete is in the lake up to " + FormatLsn(durable_lsn())
+               : std::string("stopped before the log was begun"));
+}
+
+void Machine::LogOpenSegment()
+{
+    if (!config_.debug || open_.transactions() == logged_open_transactions_ ||
+        now_ms_ - logged_open_ms_ < kOpenSegmentLogMs)
+        return;
+    logged_open_ms_ = now_ms_;
+    logged_open_transactions_ = open_.transactions();
+    Note(LogLevel::kDebug, "open_segment",
+         "open segment: " + std::to_string(open_.transactions()) + " transactions, " +
+             std::to_string(open_.size()) + " bytes",
+         {{"transactions", open_.transactions()}, {"bytes", uint64_t{open_.size()}}});
+}
+
+void Machine::ComputeDeadline()
+{
+    int64_t next = now_ms_ + kFarMs;
+    const auto at = [&next](int64_t time) { next = std::min(next, time); };
+    if (store_op_ == StoreOp::kNone && (!chain_known_ || inflight_))
+        at(store_retry_ms_);
+    if (chain_known_ && link_ == Link::kDown && !stopping_)
+        at(connect_at_ms_);
+    if (streaming()) {
+        at(last_status_ms_ + status_interval_ms_);
+        if (status_due_ || FlushLsn() > status_flush_lsn_)
+            at(last_status_ms_ + kMinReplyIntervalMs);
+        if (draining_since_ms_)
+            at(*draining_since_ms_ + kDrainPatienceMs);
+        if (wal_end_ > durable_lsn() && open_.empty())
+            at(std::max(now_ms_ + kMinReplyIntervalMs, last_durable_ms_ + config_.idle_age_ms));
+    }
+    if (open_.transactions() > 0 && !inflight_ && sealed_.empty())
+        at(open_since_ms_ + config_.max_age_ms);
+    if (stopping_)
+        at(stop_deadline_ms_);
+    if (config_.debug && open_.transactions() != logged_open_transactions_)
+        at(logged_open_ms_ + kOpenSegmentLogMs);
+    deadline_ms_ = std::max(next, now_ms_);
+}
+
+} // namespace wal2lake

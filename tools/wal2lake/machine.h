@@ -1,0 +1,198 @@
+// The forwarder's state machine for one source: everything that decides what is
+// put into the lake, under which name, and what is acknowledged.
+//
+// Driven by run.cpp with real events and by the tests with invented ones. No
+// I/O, no clock, no threads, no libpq: Step(event) changes the state and answers
+// with actions. Equal events give equal actions.
+//
+// The rules it keeps (docs/architecture.md):
+//   - flush LSN sent = end of the last segment known to be durable, always;
+//   - a name is used only after its predecessor was confirmed, and is the
+//     predecessor's end; one PutObject is open at a time;
+//   - a segment holds whole transactions of one plugin session;
+//   - "exists" means: read it, fence it, adopt its end, drop what it covers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "chain.h"
+#include "fence.h"
+#include "machine_events.h"
+#include "segment_writer.h"
+#include "tally.h"
+
+namespace wal2lake
+{
+
+struct MachineConfig {
+    FenceNames names;
+    PluginOptions options;
+    uint64_t max_size = uint64_t{64} << 20;
+    int64_t max_age_ms = 60'000;
+    int64_t idle_age_ms = 600'000;
+    uint64_t memory_budget = uint64_t{256} << 20;
+    int compression_level = kDefaultCompressionLevel;
+    std::string writer_version;
+    // For the jitter of retries.
+    uint32_t seed = 1;
+    // Whether "open_segment" lines are worth making.
+    bool debug = false;
+};
+
+// The object that begins a log at the slot's consistent point.
+SegmentFile MakeGenesis(const MachineConfig& config, const SourceFacts& facts);
+
+class Machine
+{
+  public:
+    explicit Machine(MachineConfig config);
+
+    // Appends what is to be done now to `*actions`.
+    void Step(const Event& event, Actions* actions);
+
+    // When the next Tick is due at the latest.
+    int64_t deadline_ms() const { return deadline_ms_; }
+    bool finished() const { return link_ == Link::kFinished; }
+
+    // For tests and the log: end of what is durable in the lake, 0 if unknown.
+    uint64_t durable_lsn() const { return tail_ ? tail_->end_lsn() : 0; }
+    uint64_t buffered_bytes() const;
+
+  private:
+    enum class Link { kDown, kConnecting, kConnected, kStarting, kStreaming, kFinished };
+    enum class StoreOp { kNone, kFindTail, kReadTail, kPut, kReadExisting };
+
+    // A segment on its way into the lake.
+    struct Inflight {
+        SegmentName name;
+        Bytes file;
+        SegmentFacts facts;
+        int64_t began_ms = 0;
+
+        bool genesis() const { return name.start_lsn == 0; }
+    };
+
+    void On(const event::Tick& tick);
+    void On(const event::HeadRead& read);
+    void On(const event::Listed& listed);
+    void On(const event::ObjectRead& read);
+    void On(const event::PutDone& done);
+    void On(const event::PutExists& exists);
+    void On(const event::PutFailed& failed);
+    void On(const event::Connected& connected);
+    void On(const event::Streaming& streaming);
+    void On(const event::Message& message);
+    void On(const event::Keepalive& keepalive);
+    void On(const event::Disconnected& disconnected);
+    void On(const event::StopRequested& stop);
+
+    // Finding and adopting the chain (machine_chain.cpp).
+    void AskForTail();
+    void StoreFailed(const Error& error);
+    void TailRead(const event::ObjectRead& read);
+    void ExistingRead(const event::ObjectRead& read);
+    void Adopt(Tail tail);
+    bool DropThrough(uint64_t lsn);
+    void StartPut(SealedSegment sealed);
+    void Launch(SegmentName name, SegmentFile file);
+    void StartGenesis();
+    void IssuePut();
+    void Confirm();
+    void RestartFromStore();
+
+    // The stream (machine.cpp).
+    bool TakeBatch(const MessageView& message);
+    void NoticeDraining(const event::Keepalive& keepalive);
+    void Seal(const char* reason);
+    void LoseLink(int64_t retry_after_ms);
+
+    // Runs after each event: whatever has become due.
+    void Advance();
+    void AdvanceLink();
+    void AdvanceSegments();
+    void AdvanceIdle();
+    void AdvanceStatus();
+    void AdvanceReading();
+    void AdvanceStop();
+    void LogOpenSegment();
+    void ComputeDeadline();
+
+    void SendStatus();
+    void Fail(ExitCode code, const std::string& sentence);
+    void Fail(const Refusal& refusal) { Fail(refusal.code, refusal.sentence); }
+    void Note(LogLevel level, std::string event, std::string text,
+              std::vector<std::pair<std::string, LogEntry::Value>> fields = {});
+    template <typename T>
+    void Do(T action)
+    {
+        actions_->emplace_back(std::move(action));
+    }
+
+    // What may be acknowledged. The one place.
+    uint64_t FlushLsn() const;
+    // End of the last transaction that is in the lake or on its way there.
+    uint64_t BufferedEnd() const;
+    bool streaming() const { return link_ == Link::kStreaming; }
+    int64_t Jitter(int attempts);
+
+    MachineConfig config_;
+    Actions* actions_ = nullptr;
+    std::minstd_rand random_;
+    int64_t now_ms_ = 0;
+    int64_t deadline_ms_ = 0;
+
+    Link link_ = Link::kDown;
+    StoreOp store_op_ = StoreOp::kNone;
+    bool stopping_ = false;
+    int64_t stop_deadline_ms_ = 0;
+
+    // The chain.
+    TailFinder finder_;
+    bool chain_known_ = false;
+    std::optional<SegmentName> reading_;
+    std::optional<Tail> tail_;
+    int64_t store_retry_ms_ = 0;
+    int store_attempts_ = 0;
+    int64_t store_warned_ms_ = INT64_MIN;
+    int64_t last_durable_ms_ = 0;
+
+    // The server.
+    SourceFacts facts_;
+    int64_t connect_at_ms_ = 0;
+    int connect_attempts_ = 0;
+    int64_t status_interval_ms_ = 10'000;
+    int64_t last_status_ms_ = INT64_MIN / 2;
+    bool status_due_ = false;
+    uint64_t status_flush_lsn_ = 0;
+    bool paused_ = false;
+
+    // The session.
+    RelationMap relations_;
+    // Replayed transactions that end here or before are in the lake already.
+    uint64_t skip_through_lsn_ = 0;
+    uint64_t session_end_lsn_ = 0;
+    // The transaction whose last batch has not come, dropped or not.
+    std::optional<CommittedView> open_transaction_;
+    uint64_t wal_end_ = 0;
+    uint64_t received_lsn_ = 0;
+
+    // Draining: the server waits for our acknowledgement to shut down.
+    uint64_t drain_wal_end_ = 0;
+    int drain_count_ = 0;
+    int64_t drain_first_ms_ = 0;
+    std::optional<int64_t> draining_since_ms_;
+
+    // Buffers, oldest first: inflight_, sealed_, open_.
+    SegmentBuilder open_;
+    int64_t open_since_ms_ = 0;
+    std::deque<SealedSegment> sealed_;
+    std::optional<Inflight> inflight_;
+    uint64_t logged_open_transactions_ = 0;
+    int64_t logged_open_ms_ = INT64_MIN / 2;
+};
+
+} // namespace wal2lake

@@ -1,0 +1,320 @@
+// The half of the state machine that speaks with the store: finding the tail,
+// putting segments, adopting what exists.
+#include "machine.h"
+
+#include "digest.h"
+#include "lsn.h"
+#include "segment_filter.h"
+#include "segment_reader.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr int64_t kStoreWarningMs = 30'000;
+
+wal2lake::v1::SegmentHeader IdentityOf(const MachineConfig& config, const SourceFacts& facts)
+{
+    wal2lake::v1::SegmentHeader header;
+    header.set_source(config.names.source);
+    header.set_database(facts.database);
+    header.set_database_oid(facts.database_oid);
+    header.set_system_id(facts.system_id);
+    header.set_timeline(facts.timeline);
+    header.set_slot(config.names.slot);
+    header.set_options_fingerprint(OptionsFingerprint(config.options));
+    header.set_writer("wal2lake " + config.writer_version);
+    return header;
+}
+
+} // namespace
+
+SegmentFile MakeGenesis(const MachineConfig& config, const SourceFacts& facts)
+{
+    auto header = IdentityOf(config, facts);
+    header.set_start_lsn(facts.slot.confirmed_flush_lsn);
+    header.mutable_genesis()->set_epoch(kFirstEpoch);
+    SealedSegment empty;
+    empty.end_lsn = facts.slot.confirmed_flush_lsn;
+    return AssembleSegment(header, empty);
+}
+
+void Machine::AskForTail()
+{
+    if (chain_known_ || stopping_ || store_op_ != StoreOp::kNone || now_ms_ < store_retry_ms_)
+        return;
+    if (!finder_.done()) {
+        store_op_ = StoreOp::kFindTail;
+        const TailFinder::Request request = finder_.request();
+        if (const auto* head = std::get_if<TailFinder::GetHead>(&request)) {
+            Do(action::ReadHead{head->name});
+        } else {
+            const auto& list = std::get<TailFinder::ListAfter>(request);
+            Do(action::ListAfter{list.prefix, list.after, list.limit});
+        }
+        return;
+    }
+    if (finder_.tail()) {
+        store_op_ = StoreOp::kReadTail;
+        reading_ = finder_.tail();
+        Do(action::ReadObject{FormatSegmentName(*reading_)});
+        return;
+    }
+    chain_known_ = true;
+    Note(LogLevel::kInfo, "no_log", "the lake has no log of this source yet; it begins at the slot",
+         {{"lake", config_.names.lake}});
+}
+
+void Machine::On(const event::HeadRead& read)
+{
+    if (store_op_ != StoreOp::kFindTail)
+        return;
+    store_op_ = StoreOp::kNone;
+    finder_.OnHead(read.bytes);
+}
+
+void Machine::On(const event::Listed& listed)
+{
+    if (store_op_ != StoreOp::kFindTail)
+        return;
+    store_op_ = StoreOp::kNone;
+    if (!listed.page.ok()) {
+        StoreFailed(listed.page.error());
+        return;
+    }
+    store_attempts_ = 0;
+    finder_.OnList(listed.page.value());
+}
+
+void Machine::On(const event::ObjectRead& read)
+{
+    const StoreOp op = store_op_;
+    store_op_ = StoreOp::kNone;
+    if (op == StoreOp::kReadTail)
+        TailRead(read);
+    else if (op == StoreOp::kReadExisting)
+        ExistingRead(read);
+}
+
+// Waits and tries again, or gives up where waiting cannot help. Says so at once
+// and then at most every half minute.
+void Machine::StoreFailed(const Error& error)
+{
+    if (error.kind != ErrorKind::kRetryable) {
+        Fail(ExitCode::kStore, error.text);
+        return;
+    }
+    store_retry_ms_ = now_ms_ + Jitter(store_attempts_++);
+    if (store_warned_ms_ != INT64_MIN && now_ms_ - store_warned_ms_ < kStoreWarningMs)
+        return;
+    store_warned_ms_ = now_ms_;
+    Note(LogLevel::kWarning, "store_failed", error.text + "; trying again",
+         {{"attempts", int64_t{store_attempts_}}, {"buffered_bytes", buffered_bytes()}});
+}
+
+void Machine::TailRead(const event::ObjectRead& read)
+{
+    const std::string name = FormatSegmentName(*reading_);
+    if (!read.bytes.ok()) {
+        if (read.bytes.error().kind == ErrorKind::kNotFound && finder_.tail_is_hint())
+            finder_.DistrustHint();
+        else
+            StoreFailed(read.bytes.error());
+        return;
+    }
+    auto checked = CheckSegment(*read.bytes.value());
+    if (!checked.ok()) {
+        Fail(ExitCode::kLake, config_.names.lake + "/" + name + " is damaged: " + checked.error().text +
+                                  "; restore it from a copy, then run wal2lake verify");
+        return;
+    }
+    Tail tail{*reading_, std::move(checked.value())};
+    const auto refusal = CheckTail(config_.names, tail);
+    if (refusal) {
+        Fail(*refusal);
+        return;
+    }
+    tail_ = std::move(tail);
+    chain_known_ = true;
+    store_attempts_ = 0;
+    last_durable_ms_ = now_ms_;
+    Note(LogLevel::kInfo, "tail_found", "the log ends at " + FormatLsn(tail_->end_lsn()),
+         {{"name", name}, {"end_lsn", FormatLsn(tail_->end_lsn())}});
+}
+
+void Machine::StartGenesis()
+{
+    Launch({config_.names.source, kFirstEpoch, 0}, MakeGenesis(config_, facts_));
+}
+
+void Machine::StartPut(SealedSegment sealed)
+{
+    auto header = IdentityOf(config_, facts_);
+    header.set_start_lsn(tail_->end_lsn());
+    header.set_seq(tail_->facts.header.seq() + 1);
+    header.set_previous_sha256(tail_->facts.sha256);
+    Launch({config_.names.source, tail_->name.epoch, tail_->end_lsn()},
+           AssembleSegment(std::move(header), sealed));
+}
+
+void Machine::Launch(SegmentName name, SegmentFile file)
+{
+    std::string sha256 = Sha256(file.bytes);
+    inflight_ = Inflight{std::move(name),
+                         std::make_shared<const std::string>(std::move(file.bytes)),
+                         {std::move(file.header), std::move(file.footer), std::move(sha256)},
+                         now_ms_};
+    IssuePut();
+}
+
+void Machine::IssuePut()
+{
+    store_op_ = StoreOp::kPut;
+    Do(action::PutObject{FormatSegmentName(inflight_->name), inflight_->file});
+}
+
+void Machine::On(const event::PutDone&)
+{
+    if (store_op_ != StoreOp::kPut)
+        return;
+    store_op_ = StoreOp::kNone;
+    Confirm();
+}
+
+// What is in flight is in the lake: it becomes the tail.
+void Machine::Confirm()
+{
+    store_attempts_ = 0;
+    if (store_warned_ms_ != INT64_MIN) {
+        store_warned_ms_ = INT64_MIN;
+        Note(LogLevel::kInfo, "store_recovered", "the store takes objects again", {});
+    }
+    Inflight done = std::move(*inflight_);
+    inflight_.reset();
+    tail_ = Tail{done.name, std::move(done.facts)};
+    last_durable_ms_ = now_ms_;
+    const std::string name = FormatSegmentName(done.name);
+    if (done.genesis())
+        Note(LogLevel::kInfo, "genesis_written", "log begun at " + FormatLsn(tail_->end_lsn()),
+             {{"name", name}, {"end_lsn", FormatLsn(tail_->end_lsn())}});
+    else
+        Note(LogLevel::kInfo, "segment_written", "segment written, end " + FormatLsn(tail_->end_lsn()),
+             {{"name", name},
+              {"end_lsn", FormatLsn(tail_->end_lsn())},
+              {"transactions", tail_->facts.footer.transactions()},
+              {"bytes", uint64_t{done.file->size()}},
+              {"ms", now_ms_ - done.began_ms}});
+    Do(action::WriteHead{HeadName(config_.names.source), FormatHead(done.name)});
+}
+
+void Machine::On(const event::PutFailed& failed)
+{
+    if (store_op_ != StoreOp::kPut)
+        return;
+    store_op_ = StoreOp::kNone;
+    StoreFailed(failed.error);
+}
+
+void Machine::On(const event::PutExists&)
+{
+    if (store_op_ != StoreOp::kPut)
+        return;
+    store_op_ = StoreOp::kReadExisting;
+    reading_ = inflight_->name;
+    Do(action::ReadObject{FormatSegmentName(*reading_)});
+}
+
+void Machine::ExistingRead(const event::ObjectRead& read)
+{
+    const std::string name = FormatSegmentName(*reading_);
+    if (!read.bytes.ok()) {
+        // Gone again, or unreadable for now: asking to create it decides anew.
+        Error error = read.bytes.error();
+        if (error.kind == ErrorKind::kNotFound)
+            error.kind = ErrorKind::kRetryable;
+        StoreFailed(error);
+        return;
+    }
+    if (*read.bytes.value() == *inflight_->file) {
+        // Our own object: the answer to an earlier request was lost.
+        Confirm();
+        return;
+    }
+    auto checked = CheckSegment(*read.bytes.value());
+    if (!checked.ok()) {
+        Fail(ExitCode::kLake, config_.names.lake + "/" + name + " is damaged: " + checked.error().text +
+                                  "; restore it from a copy, then run wal2lake verify");
+        return;
+    }
+    Tail found{*reading_, std::move(checked.value())};
+    if (inflight_->genesis()) {
+        const auto refusal = CheckTail(config_.names, found);
+        if (refusal)
+            Fail(*refusal);
+        else
+            RestartFromStore();
+        return;
+    }
+    const auto refusal = CheckSuccessor(config_.names, *tail_, found);
+    if (refusal)
+        Fail(*refusal);
+    else
+        Adopt(std::move(found));
+}
+
+// Somebody began the log since we looked: look again, it may have grown.
+void Machine::RestartFromStore()
+{
+    inflight_.reset();
+    Do(action::Disconnect{});
+    LoseLink(0);
+    finder_ = TailFinder(config_.names.source);
+    chain_known_ = false;
+}
+
+void Machine::Adopt(Tail tail)
+{
+    tail_ = std::move(tail);
+    last_durable_ms_ = now_ms_;
+    store_attempts_ = 0;
+    Note(LogLevel::kInfo, "adopted",
+         "segment exists and continues the log; adopted its end " + FormatLsn(tail_->end_lsn()),
+         {{"name", FormatSegmentName(tail_->name)},
+          {"end_lsn", FormatLsn(tail_->end_lsn())},
+          {"transactions", tail_->facts.footer.transactions()}});
+    if (DropThrough(tail_->end_lsn()))
+        Do(action::WriteHead{HeadName(config_.names.source), FormatHead(tail_->name)});
+}
+
+// Removes every transaction that ends at `lsn` or before from the buffers, also
+// the one that is still arriving. False where that failed.
+bool Machine::DropThrough(uint64_t lsn)
+{
+    std::deque<SealedSegment> kept;
+    const auto keep = [&](Result<SealedSegment> rest) {
+        if (!rest.ok()) {
+            Fail(ExitCode::kInternal, "a buffered segment cannot be read: " + rest.error().text);
+            return false;
+        }
+        if (rest.value().transactions > 0)
+            kept.push_back(std::move(rest.value()));
+        return true;
+    };
+    if (open_transaction_ && open_transaction_->end_lsn <= lsn)
+        open_.DiscardOpenTransaction();
+    if (open_.transactions() > 0)
+        Seal("adoption");
+    if (inflight_ && !keep(KeepAfter(std::string_view(*inflight_->file), lsn, config_.compression_level)))
+        return false;
+    inflight_.reset();
+    for (SealedSegment& sealed : sealed_) {
+        if (sealed.end_lsn > lsn && !keep(KeepAfter(sealed, lsn, config_.compression_level)))
+            return false;
+    }
+    sealed_ = std::move(kept);
+    skip_through_lsn_ = std::max(skip_through_lsn_, lsn);
+    return true;
+}
+
+} // namespace wal2lake

@@ -1,0 +1,144 @@
+// What the state machine hears and what it asks for. Shared by the machine, the
+// driver that carries actions out (run.cpp) and the tests.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "exit_code.h"
+#include "log_entry.h"
+#include "result.h"
+#include "source.h"
+#include "store.h"
+
+namespace wal2lake
+{
+
+using Bytes = std::shared_ptr<const std::string>;
+
+namespace event
+{
+
+// Time passes; monotonic milliseconds. The only clock the machine has. Sent
+// before other events whenever the clock has moved.
+struct Tick {
+    int64_t now_ms = 0;
+};
+
+// Answers to ReadHead, ListAfter, ReadObject and PutObject. One such request is
+// open at a time.
+struct HeadRead {
+    std::optional<std::string> bytes;
+};
+struct Listed {
+    Result<ListPage> page;
+};
+struct ObjectRead {
+    Result<Bytes> bytes;
+};
+struct PutDone {
+};
+struct PutExists {
+};
+struct PutFailed {
+    // kRetryable or not; the text names the object.
+    Error error;
+};
+
+// Answers to Connect and StartStreaming.
+struct Connected {
+    SourceFacts facts;
+};
+struct Streaming {
+};
+// One payload of the plugin; valid during the step only.
+struct Message {
+    std::string_view bytes;
+};
+struct Keepalive {
+    uint64_t wal_end = 0;
+    bool reply_requested = false;
+};
+// The connection is gone or never came about; not sent for our own Disconnect.
+struct Disconnected {
+    std::string sqlstate;
+    std::string text;
+};
+
+// SIGTERM or SIGINT.
+struct StopRequested {
+};
+
+} // namespace event
+
+using Event = std::variant<event::Tick, event::HeadRead, event::Listed, event::ObjectRead, event::PutDone,
+                           event::PutExists, event::PutFailed, event::Connected, event::Streaming,
+                           event::Message, event::Keepalive, event::Disconnected, event::StopRequested>;
+
+namespace action
+{
+
+struct ReadHead {
+    std::string name;
+};
+struct ListAfter {
+    std::string prefix;
+    std::string after;
+    size_t limit = 0;
+};
+struct ReadObject {
+    std::string name;
+};
+// Create if absent, durable when answered.
+struct PutObject {
+    std::string name;
+    Bytes bytes;
+};
+// Overwrites the hint; never answered, may fail.
+struct WriteHead {
+    std::string name;
+    std::string bytes;
+};
+
+struct Connect {
+};
+struct StartStreaming {
+    uint64_t lsn = 0;
+};
+struct SendStatus {
+    uint64_t received_lsn = 0;
+    uint64_t flushed_lsn = 0;
+};
+// Ends the connection in an orderly way; what was sent before still arrives.
+struct Disconnect {
+};
+// Stop and go on taking messages from the connection.
+struct PauseReading {
+};
+struct ResumeReading {
+};
+
+struct Log {
+    LogEntry entry;
+};
+// The machine is done; nothing follows.
+struct Finish {
+    ExitCode code = ExitCode::kOk;
+    std::string sentence;
+};
+
+} // namespace action
+
+using Action = std::variant<action::ReadHead, action::ListAfter, action::ReadObject, action::PutObject,
+                            action::WriteHead, action::Connect, action::StartStreaming, action::SendStatus,
+                            action::Disconnect, action::PauseReading, action::ResumeReading, action::Log,
+                            action::Finish>;
+using Actions = std::vector<Action>;
+
+} // namespace wal2lake
