@@ -1,0 +1,243 @@
+#include "cat.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "core/frame_reader.h"
+#include "segment_reader.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+namespace fs = std::filesystem;
+
+constexpr size_t kPiece = size_t{256} << 10;
+constexpr int kFollowMs = 300;
+
+// One input, which is a segment, several of them one after the other, or frames;
+// the first bytes tell.
+class Input
+{
+  public:
+    Input(RecordPrinter* printer) : printer_(printer) { printer_->Reset(); }
+
+    Result<Done> Feed(std::string_view bytes)
+    {
+        while (!bytes.empty()) {
+            if (kind_ == Kind::kUnknown) {
+                const size_t missing = std::min(bytes.size(), 4 - std::min<size_t>(4, head_.size()));
+                head_ += bytes.substr(0, missing);
+                bytes.remove_prefix(missing);
+                if (head_.size() < 4)
+                    return Done{};
+                auto begun = Begin();
+                if (!begun.ok())
+                    return begun;
+                continue;
+            }
+            auto fed = kind_ == Kind::kSegment ? FeedSegment(&bytes) : FeedFrames(&bytes);
+            if (!fed.ok())
+                return fed;
+        }
+        return Done{};
+    }
+
+    Result<Done> Finish()
+    {
+        if (kind_ == Kind::kUnknown && !head_.empty()) {
+            auto begun = Begin();
+            if (!begun.ok())
+                return begun;
+        }
+        if (kind_ == Kind::kSegment)
+            return segment_->Finish();
+        if (!frames_.empty())
+            return messages_ == 0 ? Neither()
+                                  : Error{ErrorKind::kDamaged, "offset " + std::to_string(offset_) +
+                                                                   ": the last message is cut short"};
+        return Done{};
+    }
+
+  private:
+    enum class Kind { kUnknown, kSegment, kFrames };
+
+    static Error Neither()
+    {
+        return {ErrorKind::kDamaged, "this is neither a segment nor a stream of wal2lake frames"};
+    }
+
+    // Decides by the first bytes and gives them to the reader they belong to.
+    Result<Done> Begin()
+    {
+        const std::string head = std::exchange(head_, {});
+        std::string_view rest = head;
+        if (LooksLikeSegment(head)) {
+            kind_ = Kind::kSegment;
+            printer_->Reset();
+            segment_ = std::make_unique<SegmentReader>([this](const MessageView& message, const BatchView&) {
+                return printer_->Print(message.batch);
+            });
+            return FeedSegment(&rest);
+        }
+        if (after_segment_)
+            return Error{ErrorKind::kDamaged, "bytes that are no segment follow the segment"};
+        kind_ = Kind::kFrames;
+        return FeedFrames(&rest);
+    }
+
+    Result<Done> FeedSegment(std::string_view* bytes)
+    {
+        size_t used = 0;
+        auto fed = segment_->Feed(*bytes, &used);
+        if (!fed.ok())
+            return fed;
+        bytes->remove_prefix(used);
+        if (segment_->complete() && !bytes->empty()) {
+            kind_ = Kind::kUnknown;
+            after_segment_ = true;
+        }
+        return Done{};
+    }
+
+    Result<Done> FeedFrames(std::string_view* bytes)
+    {
+        frames_ += *bytes;
+        *bytes = {};
+        size_t position = 0;
+        while (!printer_->closed()) {
+            MessageView message;
+            size_t consumed = 0;
+            const ReadResult next =
+                NextMessage(std::string_view(frames_).substr(position), &message, &consumed);
+            if (next.damaged() && messages_ == 0)
+                return Neither();
+            if (next.damaged())
+                return Error{ErrorKind::kDamaged, "offset " + std::to_string(offset_) + ": " + next.reason};
+            position += consumed;
+            offset_ += consumed;
+            if (!next.ok())
+                break;
+            messages_++;
+            auto printed = printer_->Print(message.batch);
+            if (!printed.ok())
+                return printed;
+        }
+        frames_.erase(0, position);
+        return Done{};
+    }
+
+    RecordPrinter* printer_;
+    Kind kind_ = Kind::kUnknown;
+    std::string head_;
+    bool after_segment_ = false;
+    std::unique_ptr<SegmentReader> segment_;
+    std::string frames_;
+    uint64_t offset_ = 0;
+    uint64_t messages_ = 0;
+};
+
+ExitCode Complain(const std::string& path, const std::string& text, ExitCode code)
+{
+    std::fprintf(stderr, "wal2lake: %s: %s\n", path.c_str(), text.c_str());
+    return code;
+}
+
+ExitCode CatDescriptor(int fd, const std::string& path, RecordPrinter* printer)
+{
+    Input input(printer);
+    std::string piece(kPiece, '\0');
+    while (!printer->closed()) {
+        const ssize_t got = ::read(fd, piece.data(), piece.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return Complain(path, std::string("cannot be read: ") + std::strerror(errno), ExitCode::kStore);
+        const auto fed = got > 0 ? input.Feed(std::string_view(piece).substr(0, static_cast<size_t>(got)))
+                                 : input.Finish();
+        if (!fed.ok() && !printer->closed())
+            return Complain(path, fed.error().text, ExitCode::kLake);
+        if (got == 0)
+            break;
+    }
+    return ExitCode::kOk;
+}
+
+ExitCode CatFile(const std::string& path, RecordPrinter* printer)
+{
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return Complain(path, std::string("cannot be opened: ") + std::strerror(errno), ExitCode::kStore);
+    const ExitCode code = CatDescriptor(fd, path, printer);
+    ::close(fd);
+    return code;
+}
+
+// Every segment below a folder; the order of names is the order of the log.
+std::vector<std::string> SegmentsBelow(const std::string& folder)
+{
+    std::vector<std::string> files;
+    std::error_code error;
+    fs::recursive_directory_iterator entries(folder, error);
+    for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
+        const fs::path& path = entries->path();
+        if (path.extension() == ".w2l" && !path.filename().string().starts_with('.'))
+            files.push_back(path.string());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+ExitCode CatFolder(const std::string& folder, bool follow, RecordPrinter* printer)
+{
+    std::set<std::string> seen;
+    for (;;) {
+        for (const std::string& file : SegmentsBelow(folder)) {
+            if (printer->closed())
+                return ExitCode::kOk;
+            if (!seen.insert(file).second)
+                continue;
+            const ExitCode code = CatFile(file, printer);
+            if (code != ExitCode::kOk)
+                return code;
+        }
+        if (!follow || printer->closed())
+            break;
+        ::poll(nullptr, 0, kFollowMs);
+    }
+    if (seen.empty())
+        return Complain(folder, "there is no segment in this folder", ExitCode::kLake);
+    return ExitCode::kOk;
+}
+
+} // namespace
+
+ExitCode RunCat(const CatOptions& options, const RecordPrinter::Emit& out)
+{
+    RecordPrinter printer(options.filter, out);
+    std::error_code error;
+    if (options.follow && (options.paths.size() != 1 || !fs::is_directory(options.paths[0], error)))
+        return Complain("--follow", "needs exactly one folder", ExitCode::kUsage);
+    if (options.paths.empty())
+        return CatDescriptor(STDIN_FILENO, "standard input", &printer);
+    for (const std::string& path : options.paths) {
+        const ExitCode code = fs::is_directory(path, error) ? CatFolder(path, options.follow, &printer)
+                              : path == "-" ? CatDescriptor(STDIN_FILENO, "standard input", &printer)
+                                            : CatFile(path, &printer);
+        if (code != ExitCode::kOk)
+            return code;
+    }
+    return ExitCode::kOk;
+}
+
+} // namespace wal2lake

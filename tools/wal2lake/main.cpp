@@ -1,0 +1,176 @@
+// The command line: names, options, help. The only file that includes CLI11.
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include <CLI/CLI.hpp>
+#include <google/protobuf/stubs/logging.h>
+
+#include "cat.h"
+#include "lsn.h"
+#include "run.h"
+#include "settings.h"
+#include "slot.h"
+#include "verify.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr const char* kExitCodes = "Exit codes: 0 ok, 1 internal error, 2 usage or configuration,\n"
+                                   "3 lake (damaged, of another source, divergence, gap),\n"
+                                   "4 source (slot missing, of another plugin, refused by the server),\n"
+                                   "5 store (cannot be read or written)";
+
+ExitCode Complain(const Error& error)
+{
+    std::fprintf(stderr, "wal2lake: %s\n", error.text.c_str());
+    return error.kind == ErrorKind::kInvalid ? ExitCode::kUsage : ExitCode::kStore;
+}
+
+void AddCommon(CLI::App* app, CommonOptions* options)
+{
+    app->add_option("-c,--config", options->config_path,
+                    "configuration file (default: WAL2LAKE_CONFIG or /etc/wal2lake/wal2lake.toml)");
+    app->add_option("--lake", options->lake, "where the log is, as file:///path");
+    app->add_option("--source", options->source, "id of the source");
+}
+
+void AddServer(CLI::App* app, CommonOptions* options)
+{
+    app->add_option("--conninfo", options->conninfo, "connection string, without a password");
+    app->add_option("--slot", options->slot, "replication slot (default: wal2lake)");
+}
+
+void AddRun(CLI::App* parent, CommonOptions* options, ExitCode* code)
+{
+    CLI::App* app = parent->add_subcommand("run", "forward a source; SIGTERM seals, ships, acknowledges");
+    AddCommon(app, options);
+    AddServer(app, options);
+    auto create_slot = std::make_shared<bool>(false);
+    app->add_flag("--create-slot", *create_slot, "create slot and log where the lake has none yet");
+    app->add_option("--option", options->plugin_options, "option for the plugin, as name=value; repeatable");
+    app->add_option("--max-size", options->max_size, "segment.max_size, such as 64MiB");
+    app->add_option("--max-age", options->max_age, "segment.max_age, such as 60s");
+    app->add_option("--idle-age", options->idle_age, "segment.idle_age, such as 10m");
+    app->add_option("--memory-budget", options->memory_budget, "memory.budget, such as 256MiB");
+    app->add_option("--log-level", options->log_level, "debug, info, warning or error")
+        ->capture_default_str();
+    app->add_option("--log-format", options->log_format, "auto, text or json")->capture_default_str();
+    app->callback([options, create_slot, code] {
+        const auto settings = LoadSettings(*options, true);
+        if (!settings.ok()) {
+            *code = Complain(settings.error());
+            return;
+        }
+        const auto log = OpenLog(*options, settings.value().source->id);
+        *code = log.ok() ? RunForwarder(settings.value(), log.value(), *create_slot) : Complain(log.error());
+    });
+}
+
+void AddCat(CLI::App* parent, ExitCode* code)
+{
+    CLI::App* app = parent->add_subcommand("cat", "show frames or segments as JSON lines");
+    auto options = std::make_shared<CatOptions>();
+    auto from = std::make_shared<std::string>();
+    app->add_option("PATH", options->paths, "files, folders of a lake, or - (default: standard input)");
+    app->add_option("--table", options->filter.table, "only this table, as schema.table");
+    app->add_option("--from-lsn", *from, "only transactions that commit at or after, as 0/16B3748");
+    app->add_flag("--relations", options->filter.relations, "show relation and statistics records too");
+    app->add_flag("-f,--follow", options->follow, "go on with segments that are added to the folder");
+    app->callback([options, from, code] {
+        if (!from->empty()) {
+            const auto lsn = ParseLsn(*from);
+            if (!lsn) {
+                *code = Complain(
+                    {ErrorKind::kInvalid, "--from-lsn \"" + *from + "\" is no LSN such as 0/16B3748"});
+                return;
+            }
+            options->filter.from_lsn = *lsn;
+        }
+        std::signal(SIGPIPE, SIG_IGN);
+        const bool flush_lines = options->follow;
+        *code = RunCat(*options, [flush_lines](const std::string& line) {
+            return std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+                   (!flush_lines || std::fflush(stdout) == 0);
+        });
+        // A reader that has gone is no failure of ours.
+        if (std::fflush(stdout) != 0 && errno != EPIPE && *code == ExitCode::kOk)
+            *code = Complain({ErrorKind::kRetryable, "cannot write to standard output"});
+    });
+}
+
+void AddVerify(CLI::App* parent, CommonOptions* options, ExitCode* code)
+{
+    CLI::App* app = parent->add_subcommand("verify", "walk a log and check hashes, gaps, counts, checksums");
+    AddCommon(app, options);
+    auto json = std::make_shared<bool>(false);
+    app->add_flag("--json", *json, "one JSON object for each source");
+    app->callback([options, json, code] {
+        const auto settings = LoadSettings(*options, false);
+        *code = settings.ok() ? RunVerify(settings.value().config.lake_url, options->source, *json)
+                              : Complain(settings.error());
+    });
+}
+
+void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
+{
+    CLI::App* app = parent->add_subcommand("slot", "create, drop or list replication slots");
+    app->require_subcommand(1);
+    const auto add = [&](const char* name, const char* help, std::function<ExitCode(const Settings&)> run) {
+        CLI::App* sub = app->add_subcommand(name, help);
+        AddCommon(sub, options);
+        AddServer(sub, options);
+        sub->callback([options, code, run] {
+            const auto settings = LoadSettings(*options, true);
+            *code = settings.ok() ? run(settings.value()) : Complain(settings.error());
+        });
+        return sub;
+    };
+    add("create", "create the slot and begin its log in the lake", RunSlotCreate)
+        ->add_option("--option", options->plugin_options, "option for the plugin, as name=value; repeatable");
+    auto yes = std::make_shared<bool>(false);
+    add("drop", "drop the slot, which ends its log", [yes](const Settings& settings) {
+        return RunSlotDrop(settings, *yes);
+    })->add_flag("--yes", *yes, "do it");
+    add("list", "list the slots of this plugin", RunSlotList);
+}
+
+int Main(int argc, char** argv)
+{
+    // protobuf's own complaints would quote the data it cannot parse.
+    google::protobuf::SetLogHandler(nullptr);
+    CLI::App app{"wal2lake ships the changes of a PostgreSQL database to a lake, exactly once."};
+    app.set_version_flag("--version", "wal2lake " WAL2LAKE_VERSION);
+    app.require_subcommand(1);
+    app.footer(kExitCodes);
+    CommonOptions options;
+    ExitCode code = ExitCode::kOk;
+    AddRun(&app, &options, &code);
+    AddCat(&app, &code);
+    AddVerify(&app, &options, &code);
+    AddSlot(&app, &options, &code);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        // Help and version come this way too, as success.
+        return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    }
+    return static_cast<int>(code);
+}
+
+} // namespace
+} // namespace wal2lake
+
+int main(int argc, char** argv)
+{
+    try {
+        return wal2lake::Main(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "wal2lake: internal error: %s\n", error.what());
+        return static_cast<int>(wal2lake::ExitCode::kInternal);
+    }
+}

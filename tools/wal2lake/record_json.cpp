@@ -1,0 +1,312 @@
+#include "record_json.h"
+
+#include "digest.h"
+#include "json_writer.h"
+#include "lsn.h"
+#include "time_text.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+Error Damaged(std::string text)
+{
+    return {ErrorKind::kDamaged, std::move(text)};
+}
+
+std::string TableName(const v1::Relation& relation)
+{
+    return relation.namespace_() + "." + relation.name();
+}
+
+// "OPERATION_INSERT" without its prefix.
+std::string Word(const std::string& name, std::string_view prefix)
+{
+    return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+}
+
+std::string UuidText(const std::string& bytes)
+{
+    std::string text = Hex(bytes);
+    for (const size_t at : {8U, 13U, 18U, 23U})
+        text.insert(at, "-");
+    return text;
+}
+
+void WriteInt(const v1::Column& column, int64_t number, JsonWriter* json)
+{
+    switch (column.encoding()) {
+    case v1::ENCODING_DATE:
+        json->String(DateText(number));
+        break;
+    case v1::ENCODING_TIME:
+        json->String(TimeText(number));
+        break;
+    case v1::ENCODING_TIMESTAMP:
+        json->String(TimestampText(number, ""));
+        break;
+    case v1::ENCODING_TIMESTAMPTZ:
+        json->String(TimestampText(number, "+00"));
+        break;
+    default:
+        json->Int(number);
+    }
+}
+
+void WriteMarker(v1::Marker marker, JsonWriter* json)
+{
+    json->BeginObject();
+    switch (marker) {
+    case v1::MARKER_UNCHANGED:
+        json->Key("unchanged").Bool(true);
+        break;
+    case v1::MARKER_WITHHELD:
+        json->Key("withheld").Bool(true);
+        break;
+    case v1::MARKER_CHUNKED:
+        json->Key("chunked").Bool(true);
+        break;
+    default:
+        json->Key("unknown").Bool(true);
+    }
+    json->EndObject();
+}
+
+void WriteValue(const v1::Column& column, const v1::Value& value, JsonWriter* json)
+{
+    switch (value.value_case()) {
+    case v1::Value::VALUE_NOT_SET:
+        json->Null();
+        break;
+    case v1::Value::kInt:
+        WriteInt(column, value.int_(), json);
+        break;
+    case v1::Value::kFloat64:
+        json->Double(value.float64());
+        break;
+    case v1::Value::kFloat32:
+        json->Float(value.float32());
+        break;
+    case v1::Value::kBool:
+        json->Bool(value.bool_());
+        break;
+    case v1::Value::kText:
+        json->String(value.text());
+        break;
+    case v1::Value::kBytes:
+        if (column.encoding() == v1::ENCODING_UUID && value.bytes().size() == 16)
+            json->String(UuidText(value.bytes()));
+        else
+            json->BeginObject().Key("bytes").String(Hex(value.bytes())).EndObject();
+        break;
+    case v1::Value::kNumeric:
+        json->String(value.numeric());
+        break;
+    case v1::Value::kToken:
+        json->BeginObject().Key("token").String(Hex(value.token())).EndObject();
+        break;
+    case v1::Value::kMarker:
+        WriteMarker(value.marker(), json);
+        break;
+    case v1::Value::kUncarried:
+        json->BeginObject().Key("uncarried").BeginObject();
+        json->Key("reason").String(Word(v1::Uncarried::Reason_Name(value.uncarried().reason()), "REASON_"));
+        json->Key("bytes").Uint(value.uncarried().bytes());
+        json->EndObject().EndObject();
+        break;
+    }
+}
+
+// One member for each value; `only_key` where the row has key columns alone.
+Result<Done> WriteRow(const v1::Relation& relation, const v1::Row& row, bool only_key, JsonWriter* json)
+{
+    int next = 0;
+    json->BeginObject();
+    for (const v1::Column& column : relation.columns()) {
+        if (only_key && !column.is_key())
+            continue;
+        if (next == row.values_size())
+            return Damaged("row of " + TableName(relation) + " has fewer values than columns");
+        json->Key(column.name());
+        WriteValue(column, row.values(next++), json);
+    }
+    json->EndObject();
+    if (next != row.values_size())
+        return Damaged("row of " + TableName(relation) + " has more values than columns");
+    return Done{};
+}
+
+void WriteTransaction(const v1::Batch& batch, uint64_t ordinal, JsonWriter* json)
+{
+    if (batch.has_committed())
+        json->Key("commit_lsn").String(FormatLsn(batch.committed().commit_lsn()));
+    if (ordinal != 0)
+        json->Key("ordinal").Uint(ordinal);
+    if (batch.has_committed()) {
+        json->Key("xid").Uint(batch.committed().xid());
+        json->Key("commit_time").String(Rfc3339(batch.committed().commit_time_us()));
+    }
+}
+
+} // namespace
+
+void RecordPrinter::Line(std::string text)
+{
+    if (!closed_)
+        closed_ = !emit_(text + "\n");
+}
+
+Result<Done> RecordPrinter::Print(std::string_view batch_bytes)
+{
+    v1::Batch batch;
+    if (!batch.ParseFromArray(batch_bytes.data(), static_cast<int>(batch_bytes.size())))
+        return Damaged("batch is not a valid protobuf message");
+    for (const v1::Record& record : batch.records()) {
+        auto printed = PrintRecord(batch, record);
+        if (!printed.ok())
+            return printed;
+    }
+    return Done{};
+}
+
+Result<Done> RecordPrinter::PrintRecord(const v1::Batch& batch, const v1::Record& record)
+{
+    const bool wanted = !batch.has_committed() || batch.committed().commit_lsn() >= filter_.from_lsn;
+    switch (record.record_case()) {
+    case v1::Record::kRelation:
+        relations_[record.relation().id()] = record.relation();
+        if (wanted && filter_.relations)
+            PrintRelation(batch, record.relation());
+        return Done{};
+    case v1::Record::kChange:
+        return wanted ? PrintChange(batch, record) : Result<Done>(Done{});
+    case v1::Record::kTruncate:
+        return wanted ? PrintTruncate(batch, record) : Result<Done>(Done{});
+    case v1::Record::kStats:
+        if (wanted && filter_.relations && filter_.table.empty())
+            PrintStats(batch, record.stats());
+        return Done{};
+    default:
+        // Kinds of a later version, and messages, which nobody sends yet.
+        return Done{};
+    }
+}
+
+void RecordPrinter::PrintRelation(const v1::Batch& batch, const v1::Relation& relation)
+{
+    if (!filter_.table.empty() && TableName(relation) != filter_.table)
+        return;
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("op").String("RELATION");
+    json.Key("table").String(TableName(relation));
+    WriteTransaction(batch, 0, &json);
+    json.Key("oid").Uint(relation.oid());
+    std::string schema_id(8, '\0');
+    for (size_t i = 0; i < 8; i++)
+        schema_id[i] = static_cast<char>(relation.schema_id() >> (56 - 8 * i));
+    json.Key("schema_id").String(Hex(schema_id));
+    if (relation.root_oid() != 0)
+        json.Key("root").String(relation.root_namespace() + "." + relation.root_name());
+    json.Key("replica_identity")
+        .String(Word(v1::ReplicaIdentity_Name(relation.replica_identity()), "REPLICA_IDENTITY_"));
+    if (!relation.key_id().empty())
+        json.Key("key_id").String(relation.key_id());
+    json.Key("columns").BeginArray();
+    for (const v1::Column& column : relation.columns()) {
+        json.BeginObject();
+        json.Key("name").String(column.name());
+        json.Key("attnum").Uint(column.attnum());
+        json.Key("type").String(column.type_name());
+        json.Key("typmod").Int(column.typmod());
+        json.Key("key").Bool(column.is_key());
+        json.Key("class").String(Word(v1::Class_Name(column.class_()), "CLASS_"));
+        json.Key("action").String(Word(v1::Action_Name(column.action()), "ACTION_"));
+        if (!column.domain().empty())
+            json.Key("domain").String(column.domain());
+        json.Key("encoding").String(Word(v1::Encoding_Name(column.encoding()), "ENCODING_"));
+        json.EndObject();
+    }
+    json.EndArray().EndObject();
+    Line(json.Take());
+}
+
+Result<Done> RecordPrinter::PrintChange(const v1::Batch& batch, const v1::Record& record)
+{
+    const v1::Change& change = record.change();
+    const auto found = relations_.find(change.relation_id());
+    if (found == relations_.end())
+        return Damaged("change of relation " + std::to_string(change.relation_id()) +
+                       ", which was not announced before");
+    const v1::Relation& relation = found->second;
+    if (!filter_.table.empty() && TableName(relation) != filter_.table)
+        return Done{};
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("op").String(Word(v1::Operation_Name(change.operation()), "OPERATION_"));
+    json.Key("table").String(TableName(relation));
+    WriteTransaction(batch, record.ordinal(), &json);
+    if (change.has_new_()) {
+        json.Key("new");
+        auto written = WriteRow(relation, change.new_(), false, &json);
+        if (!written.ok())
+            return written;
+    }
+    if (change.has_old()) {
+        json.Key("old_kind").String(Word(v1::OldKind_Name(change.old_kind()), "OLD_KIND_"));
+        json.Key("old");
+        auto written = WriteRow(relation, change.old(), change.old_kind() == v1::OLD_KIND_KEY, &json);
+        if (!written.ok())
+            return written;
+    }
+    json.EndObject();
+    Line(json.Take());
+    return Done{};
+}
+
+Result<Done> RecordPrinter::PrintTruncate(const v1::Batch& batch, const v1::Record& record)
+{
+    JsonWriter json;
+    bool wanted = filter_.table.empty();
+    json.BeginObject();
+    json.Key("op").String("TRUNCATE");
+    json.Key("tables").BeginArray();
+    for (const uint32_t id : record.truncate().relation_ids()) {
+        const auto found = relations_.find(id);
+        if (found == relations_.end())
+            return Damaged("truncate of relation " + std::to_string(id) + ", which was not announced before");
+        const std::string name = TableName(found->second);
+        wanted = wanted || name == filter_.table;
+        json.String(name);
+    }
+    json.EndArray();
+    WriteTransaction(batch, record.ordinal(), &json);
+    json.Key("cascade").Bool(record.truncate().cascade());
+    json.Key("restart_identity").Bool(record.truncate().restart_identity());
+    json.EndObject();
+    if (wanted)
+        Line(json.Take());
+    return Done{};
+}
+
+void RecordPrinter::PrintStats(const v1::Batch& batch, const v1::Stats& stats)
+{
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("op").String("STATS");
+    WriteTransaction(batch, 0, &json);
+    json.Key("tables").BeginArray();
+    for (const v1::RelationStats& entry : stats.relations()) {
+        json.BeginObject();
+        json.Key("table").String(entry.namespace_() + "." + entry.name());
+        json.Key("withheld").Uint(entry.withheld());
+        json.Key("uncarried").Uint(entry.uncarried());
+        json.Key("not_emitted").Uint(entry.not_emitted());
+        json.EndObject();
+    }
+    json.EndArray().EndObject();
+    Line(json.Take());
+}
+
+} // namespace wal2lake

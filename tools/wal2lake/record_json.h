@@ -1,0 +1,56 @@
+// Shows the records of a stream as JSON, one line each, with protoc's classes.
+// Used by cat. Knows nothing of files; order of keys is fixed
+// (docs/commands.md).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "result.h"
+#include "wal2lake/v1/wal2lake.pb.h"
+
+namespace wal2lake
+{
+
+struct RecordFilter {
+    // "schema.table"; empty for all.
+    std::string table;
+    // Transactions whose commit record starts before are left out.
+    uint64_t from_lsn = 0;
+    // Show Relation and Stats records too.
+    bool relations = false;
+};
+
+class RecordPrinter
+{
+  public:
+    // Takes a line with its newline; false where nobody reads any more.
+    using Emit = std::function<bool(const std::string& line)>;
+
+    RecordPrinter(RecordFilter filter, Emit emit) : filter_(std::move(filter)), emit_(std::move(emit)) {}
+
+    // Shows a serialized Batch. kDamaged where it breaks the contract.
+    Result<Done> Print(std::string_view batch_bytes);
+    // Forgets relations, where another session begins.
+    void Reset() { relations_.clear(); }
+    // True once emit answered false.
+    bool closed() const { return closed_; }
+
+  private:
+    Result<Done> PrintRecord(const v1::Batch& batch, const v1::Record& record);
+    void PrintRelation(const v1::Batch& batch, const v1::Relation& relation);
+    Result<Done> PrintChange(const v1::Batch& batch, const v1::Record& record);
+    Result<Done> PrintTruncate(const v1::Batch& batch, const v1::Record& record);
+    void PrintStats(const v1::Batch& batch, const v1::Stats& stats);
+    void Line(std::string text);
+
+    RecordFilter filter_;
+    Emit emit_;
+    std::map<uint32_t, v1::Relation> relations_;
+    bool closed_ = false;
+};
+
+} // namespace wal2lake

@@ -1,0 +1,43 @@
+// What one invocation works on: the configuration file and the options of the
+// command line put together. Made by cli.cpp, used by every command.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config.h"
+#include "log.h"
+
+namespace wal2lake
+{
+
+// The options that name a lake and a source, as given.
+struct CommonOptions {
+    std::string config_path;
+    std::string lake;
+    std::string source;
+    std::string conninfo;
+    std::string slot;
+    std::vector<std::string> plugin_options;
+    std::string max_size;
+    std::string max_age;
+    std::string idle_age;
+    std::string memory_budget;
+    std::string log_level = "info";
+    std::string log_format = "auto";
+};
+
+struct Settings {
+    Config config;
+    // The one source that was asked for, where needed.
+    std::optional<SourceConfig> source;
+};
+
+// Reads the file that -c or WAL2LAKE_CONFIG names, or the default one where it
+// exists, and lets the options override it. kInvalid with a sentence.
+Result<Settings> LoadSettings(const CommonOptions& options, bool needs_source);
+
+Result<Log> OpenLog(const CommonOptions& options, const std::string& source);
+
+} // namespace wal2lake

@@ -1,0 +1,145 @@
+#include "slot.h"
+
+#include <cstdio>
+
+#include "lsn.h"
+#include "source_postgres.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+Refusal FromStore(const Error& error)
+{
+    return {error.kind == ErrorKind::kInvalid ? ExitCode::kUsage : ExitCode::kStore, error.text};
+}
+
+Refusal FromSource(const FenceNames& names, const SourceError& error)
+{
+    const auto refusal = ClassifySourceError(names, error.sqlstate, error.text);
+    return refusal ? *refusal : Refusal{ExitCode::kSource, "cannot use the server: " + error.text};
+}
+
+ExitCode Say(const Refusal& refusal)
+{
+    std::fprintf(stderr, "wal2lake: %s\n", refusal.sentence.c_str());
+    return refusal.code;
+}
+
+} // namespace
+
+MachineConfig MakeMachineConfig(const Settings& settings)
+{
+    MachineConfig config;
+    config.names = {settings.source->id, settings.source->slot, settings.config.lake_url};
+    config.options = settings.source->options;
+    config.max_size = settings.config.max_size;
+    config.max_age_ms = settings.config.max_age_ms;
+    config.idle_age_ms = settings.config.idle_age_ms;
+    config.memory_budget = settings.config.memory_budget;
+    config.writer_version = WAL2LAKE_VERSION;
+    return config;
+}
+
+std::optional<Refusal> BeginLog(const Settings& settings, Store& store, bool* began, std::string* note)
+{
+    *began = false;
+    const MachineConfig config = MakeMachineConfig(settings);
+    const FenceNames& names = config.names;
+    const auto tail = FindTail(store, names.source);
+    if (!tail.ok())
+        return FromStore(tail.error());
+    if (tail.value())
+        return std::nullopt;
+
+    PostgresSource source;
+    SourceFacts facts;
+    if (!source.Connect(settings.source->conninfo) || !source.ReadFacts(names.slot, &facts))
+        return FromSource(names, source.error());
+    const bool created = !facts.slot.exists;
+    uint64_t consistent_point = 0;
+    if (created &&
+        (!source.CreateSlot(names.slot, &consistent_point) || !source.ReadFacts(names.slot, &facts)))
+        return FromSource(names, source.error());
+    auto refusal = CheckSlot(names, facts);
+    if (!refusal)
+        refusal = CheckUnusedSlot(names, facts);
+    if (!refusal) {
+        const SegmentName genesis{names.source, kFirstEpoch, 0};
+        const auto put = store.PutIfAbsent(FormatSegmentName(genesis), MakeGenesis(config, facts).bytes);
+        if (!put.ok())
+            refusal = FromStore(put.error());
+    }
+    if (refusal) {
+        // A slot without its log would only keep WAL from being removed.
+        if (created && source.DropSlot(names.slot))
+            refusal->sentence += "; the slot that was just created is dropped again";
+        return refusal;
+    }
+    *began = true;
+    *note = std::string(created ? "created slot \"" : "slot \"") + names.slot +
+            (created ? "\" in database " : "\" was unused, in database ") + facts.database +
+            " and began the log of " + names.source + " in " + names.lake + " at " +
+            FormatLsn(facts.slot.confirmed_flush_lsn);
+    return std::nullopt;
+}
+
+ExitCode RunSlotCreate(const Settings& settings)
+{
+    auto store = OpenStore(settings.config.lake_url);
+    if (!store.ok())
+        return Say(FromStore(store.error()));
+    bool began = false;
+    std::string note;
+    const auto refusal = BeginLog(settings, *store.value(), &began, &note);
+    if (refusal)
+        return Say(*refusal);
+    if (!began)
+        return Say({ExitCode::kLake, settings.config.lake_url + " already has a log of \"" +
+                                         settings.source->id +
+                                         "\"; a new slot cannot continue it without a gap: choose a new"
+                                         " source id, or run with the slot the log belongs to"});
+    std::printf("%s\n", note.c_str());
+    return ExitCode::kOk;
+}
+
+ExitCode RunSlotDrop(const Settings& settings, bool confirmed)
+{
+    const FenceNames names{settings.source->id, settings.source->slot, settings.config.lake_url};
+    if (!confirmed)
+        return Say({ExitCode::kUsage, "dropping slot \"" + names.slot +
+                                          "\" ends its log for good: what was not shipped is not shipped any"
+                                          " more; repeat with --yes"});
+    PostgresSource source;
+    SourceFacts facts;
+    if (!source.Connect(settings.source->conninfo) || !source.ReadFacts(names.slot, &facts))
+        return Say(FromSource(names, source.error()));
+    if (!facts.slot.exists)
+        return Say({ExitCode::kSource, "slot \"" + names.slot + "\" does not exist"});
+    if (facts.slot.plugin != "wal2lake")
+        return Say(
+            {ExitCode::kSource, "slot \"" + names.slot + "\" is not one of wal2lake and is left alone"});
+    if (!source.DropSlot(names.slot))
+        return Say(FromSource(names, source.error()));
+    std::printf("dropped slot \"%s\"\n", names.slot.c_str());
+    return ExitCode::kOk;
+}
+
+ExitCode RunSlotList(const Settings& settings)
+{
+    const FenceNames names{settings.source->id, settings.source->slot, settings.config.lake_url};
+    PostgresSource source;
+    std::vector<SlotRow> slots;
+    if (!source.Connect(settings.source->conninfo) || !source.ListSlots(&slots))
+        return Say(FromSource(names, source.error()));
+    std::printf("%-24s %-16s %-8s %-14s %-14s %s\n", "slot", "database", "active", "restart_lsn",
+                "confirmed_lsn", "wal_status");
+    for (const SlotRow& slot : slots)
+        std::printf("%-24s %-16s %-8s %-14s %-14s %s\n", slot.name.c_str(), slot.database.c_str(),
+                    slot.active ? "yes" : "no", slot.restart_lsn.c_str(), slot.confirmed_flush_lsn.c_str(),
+                    slot.wal_status.c_str());
+    return ExitCode::kOk;
+}
+
+} // namespace wal2lake

@@ -1,0 +1,366 @@
+#include "source_postgres.h"
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdlib>
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include "core/frame_reader.h"
+#include "lsn.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+// Microseconds between the Unix epoch and 2000-01-01, PostgreSQL's.
+constexpr int64_t kPostgresEpochUs = 946'684'800LL * 1'000'000;
+constexpr size_t kMessageHead = 25;
+constexpr size_t kKeepaliveSize = 18;
+
+uint64_t ReadBigEndian64(const char* bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8U | static_cast<unsigned char>(bytes[i]);
+    return value;
+}
+
+void AppendBigEndian64(uint64_t value, std::string* out)
+{
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *out += static_cast<char>(value >> static_cast<unsigned>(shift) & 0xffU);
+}
+
+uint64_t LsnOrZero(const char* text)
+{
+    return ParseLsn(text).value_or(0);
+}
+
+// Before a result exists libpq reports errors as text only. With verbose errors
+// the text is "FATAL:  28P01: password ..." and lines of context.
+SourceError SplitConnectionError(std::string text)
+{
+    SourceError error;
+    const auto is_state = [&](size_t at) {
+        if (at + 7 > text.size() || text[at + 5] != ':')
+            return false;
+        return std::all_of(text.begin() + static_cast<ptrdiff_t>(at),
+                           text.begin() + static_cast<ptrdiff_t>(at + 5),
+                           [](unsigned char c) { return std::isdigit(c) != 0 || std::isupper(c) != 0; });
+    };
+    for (size_t at = text.find(":  "); at != std::string::npos; at = text.find(":  ", at + 1)) {
+        if (!is_state(at + 3))
+            continue;
+        error.sqlstate = text.substr(at + 3, 5);
+        text.erase(at + 3, 7);
+        break;
+    }
+    const size_t location = text.find("\nLOCATION:");
+    error.text = text.substr(0, location);
+    while (!error.text.empty() && error.text.back() == '\n')
+        error.text.pop_back();
+    return error;
+}
+
+} // namespace
+
+void PostgresSource::ResultDeleter::operator()(pg_result* result) const
+{
+    PQclear(result);
+}
+
+PostgresSource::PostgresSource() = default;
+
+PostgresSource::~PostgresSource()
+{
+    PQfreemem(buffer_);
+    PQfinish(connection_);
+}
+
+bool PostgresSource::Connect(const std::string& conninfo)
+{
+    PQfinish(connection_);
+    // Later entries win, so ours that may be overridden come before dbname,
+    // which is the conninfo, and the ones we insist on after it.
+    const char* const keywords[] = {"connect_timeout",
+                                    "keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "tcp_user_timeout",
+                                    "fallback_application_name",
+                                    "dbname",
+                                    "replication",
+                                    "client_encoding",
+                                    nullptr};
+    const char* const values[] = {"10",       "20",   "10",   "3", "60000", "wal2lake", conninfo.c_str(),
+                                  "database", "UTF8", nullptr};
+    connection_ = PQconnectStartParams(keywords, values, 1);
+    if (connection_ != nullptr)
+        PQsetErrorVerbosity(connection_, PQERRORS_VERBOSE);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    while (connection_ != nullptr && PQstatus(connection_) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
+           state != PGRES_POLLING_FAILED) {
+        pollfd waiting{PQsocket(connection_),
+                       static_cast<short>(state == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+        if (std::chrono::steady_clock::now() >= deadline)
+            break;
+        ::poll(&waiting, 1, 1000);
+        if (waiting.revents != 0)
+            state = PQconnectPoll(connection_);
+    }
+    if (connection_ == nullptr || state != PGRES_POLLING_OK) {
+        error_ = connection_ == nullptr ? SourceError{"", "out of memory"}
+                                        : SplitConnectionError(PQerrorMessage(connection_));
+        if (error_.text.empty())
+            error_.text = "the server did not answer in time";
+        PQfinish(connection_);
+        connection_ = nullptr;
+        return false;
+    }
+    PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
+    // Nothing of ours may resolve through a path that others can set.
+    bool ok = false;
+    const ResultPtr path = Query("SELECT pg_catalog.set_config('search_path', '', false)", &ok);
+    return ok;
+}
+
+void PostgresSource::TakeError(const pg_result* result)
+{
+    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char* primary = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char* hint = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char* detail = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    error_.sqlstate = state == nullptr ? "" : state;
+    error_.text = primary == nullptr ? PQerrorMessage(connection_) : primary;
+    if (detail != nullptr)
+        error_.text += std::string(" (") + detail + ")";
+    if (hint != nullptr)
+        error_.text += std::string("; ") + hint;
+    while (!error_.text.empty() && error_.text.back() == '\n')
+        error_.text.pop_back();
+    if (error_.text.empty())
+        error_.text = "the server closed the connection";
+}
+
+PostgresSource::ResultPtr PostgresSource::Query(const std::string& text, bool* ok)
+{
+    ResultPtr result(PQexec(connection_, text.c_str()));
+    const ExecStatusType status = PQresultStatus(result.get());
+    *ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+    if (!*ok)
+        TakeError(result.get());
+    return result;
+}
+
+std::string PostgresSource::Literal(const std::string& text)
+{
+    std::string quoted = "'";
+    for (const char c : text)
+        quoted += c == '\'' ? std::string("''") : std::string(1, c);
+    return quoted + "'";
+}
+
+std::string PostgresSource::Identifier(const std::string& text)
+{
+    std::string quoted = "\"";
+    for (const char c : text)
+        quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + "\"";
+}
+
+bool PostgresSource::ReadFacts(const std::string& slot, SourceFacts* facts)
+{
+    bool ok = false;
+    const ResultPtr identity = Query("IDENTIFY_SYSTEM", &ok);
+    if (!ok)
+        return false;
+    facts->system_id = std::strtoull(PQgetvalue(identity.get(), 0, 0), nullptr, 10);
+    facts->timeline = static_cast<uint32_t>(std::strtoul(PQgetvalue(identity.get(), 0, 1), nullptr, 10));
+    facts->wal_flush_lsn = LsnOrZero(PQgetvalue(identity.get(), 0, 2));
+    const char* version = PQparameterStatus(connection_, "server_version");
+    facts->server_version = version == nullptr ? "" : version;
+
+    const ResultPtr database =
+        Query("SELECT d.datname, d.oid, (SELECT s.setting FROM pg_catalog.pg_settings s"
+              " WHERE s.name = 'wal_sender_timeout')"
+              " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()",
+              &ok);
+    if (!ok)
+        return false;
+    facts->database = PQgetvalue(database.get(), 0, 0);
+    facts->database_oid = static_cast<uint32_t>(std::strtoul(PQgetvalue(database.get(), 0, 1), nullptr, 10));
+    facts->wal_sender_timeout_ms = std::strtoll(PQgetvalue(database.get(), 0, 2), nullptr, 10);
+
+    const ResultPtr row =
+        Query("SELECT s.slot_type, coalesce(s.plugin, ''), coalesce(s.database, ''), s.two_phase,"
+              " coalesce(s.confirmed_flush_lsn, '0/0'), coalesce(s.wal_status, ''),"
+              " coalesce((SELECT t.total_txns FROM pg_catalog.pg_stat_replication_slots t"
+              "           WHERE t.slot_name = s.slot_name), 0)"
+              " FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = " +
+                  Literal(slot),
+              &ok);
+    if (!ok)
+        return false;
+    facts->slot = SlotFacts{};
+    facts->slot.exists = PQntuples(row.get()) == 1;
+    if (!facts->slot.exists)
+        return true;
+    facts->slot.type = PQgetvalue(row.get(), 0, 0);
+    facts->slot.plugin = PQgetvalue(row.get(), 0, 1);
+    facts->slot.database = PQgetvalue(row.get(), 0, 2);
+    facts->slot.two_phase = PQgetvalue(row.get(), 0, 3)[0] == 't';
+    facts->slot.confirmed_flush_lsn = LsnOrZero(PQgetvalue(row.get(), 0, 4));
+    facts->slot.wal_status = PQgetvalue(row.get(), 0, 5);
+    facts->slot.total_txns = std::strtoull(PQgetvalue(row.get(), 0, 6), nullptr, 10);
+    return true;
+}
+
+bool PostgresSource::CreateSlot(const std::string& slot, uint64_t* consistent_point)
+{
+    bool ok = false;
+    const ResultPtr created =
+        Query("CREATE_REPLICATION_SLOT " + Identifier(slot) + " LOGICAL wal2lake (SNAPSHOT 'nothing')", &ok);
+    if (ok)
+        *consistent_point = LsnOrZero(PQgetvalue(created.get(), 0, 1));
+    return ok;
+}
+
+bool PostgresSource::DropSlot(const std::string& slot)
+{
+    bool ok = false;
+    const ResultPtr dropped = Query("DROP_REPLICATION_SLOT " + Identifier(slot), &ok);
+    return ok;
+}
+
+bool PostgresSource::ListSlots(std::vector<SlotRow>* slots)
+{
+    bool ok = false;
+    const ResultPtr rows =
+        Query("SELECT slot_name, coalesce(plugin, ''), coalesce(database, ''), active,"
+              " coalesce(restart_lsn::pg_catalog.text, ''),"
+              " coalesce(confirmed_flush_lsn::pg_catalog.text, ''), coalesce(wal_status, '')"
+              " FROM pg_catalog.pg_replication_slots WHERE plugin = 'wal2lake' ORDER BY slot_name",
+              &ok);
+    for (int i = 0; ok && i < PQntuples(rows.get()); i++) {
+        const auto field = [&](int column) { return std::string(PQgetvalue(rows.get(), i, column)); };
+        slots->push_back({field(0), field(1), field(2), field(3) == "t", field(4), field(5), field(6)});
+    }
+    return ok;
+}
+
+bool PostgresSource::StartStreaming(const std::string& slot, uint64_t lsn, const PluginOptions& options)
+{
+    std::string command = "START_REPLICATION SLOT " + Identifier(slot) + " LOGICAL " + FormatLsn(lsn);
+    std::string list;
+    for (const auto& [name, value] : options)
+        list += (list.empty() ? "" : ", ") + Identifier(name) + " " + Literal(value);
+    if (!list.empty())
+        command += " (" + list + ")";
+    const ResultPtr result(PQexec(connection_, command.c_str()));
+    if (PQresultStatus(result.get()) != PGRES_COPY_BOTH) {
+        TakeError(result.get());
+        return false;
+    }
+    PQsetnonblocking(connection_, 1);
+    return true;
+}
+
+PostgresSource::Received PostgresSource::Receive(bool read_socket, Item* item)
+{
+    PQfreemem(buffer_);
+    buffer_ = nullptr;
+    int size = PQgetCopyData(connection_, &buffer_, 1);
+    if (size == 0 && read_socket) {
+        if (PQconsumeInput(connection_) == 0) {
+            TakeError(nullptr);
+            return Received::kEnd;
+        }
+        size = PQgetCopyData(connection_, &buffer_, 1);
+    }
+    if (size == 0)
+        return Received::kNothing;
+    if (size < 0) {
+        const ResultPtr result(size == -1 ? PQgetResult(connection_) : nullptr);
+        if (PQresultStatus(result.get()) == PGRES_FATAL_ERROR) {
+            TakeError(result.get());
+        } else {
+            TakeError(nullptr);
+            if (size == -1)
+                error_ = {"", "the server ended the stream"};
+        }
+        return Received::kEnd;
+    }
+    const auto bytes = std::string_view(buffer_, static_cast<size_t>(size));
+    if (bytes[0] == 'w' && bytes.size() >= kMessageHead && bytes.size() <= kMaxMessageBytes + kMessageHead) {
+        item->payload = bytes.substr(kMessageHead);
+        return Received::kMessage;
+    }
+    if (bytes[0] == 'k' && bytes.size() >= kKeepaliveSize) {
+        item->wal_end = ReadBigEndian64(bytes.data() + 1);
+        item->reply_requested = bytes[17] != 0;
+        return Received::kKeepalive;
+    }
+    error_ = {"08P01", "the server sent a replication message that is not understood"};
+    return Received::kEnd;
+}
+
+bool PostgresSource::SendStatus(uint64_t received_lsn, uint64_t flushed_lsn)
+{
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    std::string status = "r";
+    AppendBigEndian64(received_lsn, &status);
+    AppendBigEndian64(flushed_lsn, &status);
+    AppendBigEndian64(flushed_lsn, &status);
+    AppendBigEndian64(static_cast<uint64_t>(now.count() - kPostgresEpochUs), &status);
+    status += '\0';
+    if (PQputCopyData(connection_, status.data(), static_cast<int>(status.size())) != 1 ||
+        PQflush(connection_) < 0) {
+        TakeError(nullptr);
+        return false;
+    }
+    return true;
+}
+
+bool PostgresSource::Flush()
+{
+    return connection_ != nullptr && PQflush(connection_) == 1;
+}
+
+void PostgresSource::Close()
+{
+    if (connection_ == nullptr)
+        return;
+    // The server reads our last status before the end of the copy; reading on
+    // until it ends too keeps it from failing on a full socket before that.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    if (PQtransactionStatus(connection_) == PQTRANS_ACTIVE && PQputCopyEnd(connection_, nullptr) == 1) {
+        while (std::chrono::steady_clock::now() < deadline) {
+            const bool unsent = PQflush(connection_) == 1;
+            Item item;
+            const Received received = Receive(true, &item);
+            if (received == Received::kEnd)
+                break;
+            if (received != Received::kNothing)
+                continue;
+            pollfd waiting{PQsocket(connection_), static_cast<short>(unsent ? POLLIN | POLLOUT : POLLIN), 0};
+            ::poll(&waiting, 1, 100);
+        }
+    }
+    PQfreemem(buffer_);
+    buffer_ = nullptr;
+    PQfinish(connection_);
+    connection_ = nullptr;
+}
+
+int PostgresSource::socket() const
+{
+    return connection_ == nullptr ? -1 : PQsocket(connection_);
+}
+
+} // namespace wal2lake

@@ -1,0 +1,100 @@
+// A replication connection to PostgreSQL through libpq.
+//
+// The driver connects, asks for facts, starts streaming, and then alternates
+// between poll() on socket() and Receive(); `wal2lake slot` uses the first half.
+// One thread. Knows nothing of segments or the lake. Server texts are passed on
+// as they are; those of our queries hold no column values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "source.h"
+
+struct pg_conn;
+struct pg_result;
+
+namespace wal2lake
+{
+
+struct SourceError {
+    // Five characters of the server, or empty for the connection's own.
+    std::string sqlstate;
+    std::string text;
+};
+
+struct SlotRow {
+    std::string name;
+    std::string plugin;
+    std::string database;
+    bool active = false;
+    std::string restart_lsn;
+    std::string confirmed_flush_lsn;
+    std::string wal_status;
+};
+
+class PostgresSource
+{
+  public:
+    PostgresSource();
+    ~PostgresSource();
+    PostgresSource(const PostgresSource&) = delete;
+    PostgresSource& operator=(const PostgresSource&) = delete;
+
+    // Opens the connection, waiting at most as long as connect_timeout says
+    // (10 s where conninfo does not). False, and error(), where that failed; so
+    // for all that follows.
+    bool Connect(const std::string& conninfo);
+    bool connected() const { return connection_ != nullptr; }
+    const SourceError& error() const { return error_; }
+
+    bool ReadFacts(const std::string& slot, SourceFacts* facts);
+    bool CreateSlot(const std::string& slot, uint64_t* consistent_point);
+    bool DropSlot(const std::string& slot);
+    bool ListSlots(std::vector<SlotRow>* slots);
+
+    bool StartStreaming(const std::string& slot, uint64_t lsn, const PluginOptions& options);
+
+    enum class Received { kNothing, kMessage, kKeepalive, kEnd };
+    struct Item {
+        // kMessage: what the plugin wrote; valid until the next call.
+        std::string_view payload;
+        // kKeepalive.
+        uint64_t wal_end = 0;
+        bool reply_requested = false;
+    };
+    // The next item without waiting. kEnd: the connection is over, see error().
+    // `read_socket` false looks only at what has been received already.
+    Received Receive(bool read_socket, Item* item);
+
+    // Standby status update; false where the connection is over.
+    bool SendStatus(uint64_t received_lsn, uint64_t flushed_lsn);
+    // Sends what is left in the output buffer; true where some still is.
+    bool Flush();
+
+    // Says goodbye, so that the server reads what was sent before, and closes.
+    void Close();
+
+    // For poll(); -1 without connection.
+    int socket() const;
+
+  private:
+    struct ResultDeleter {
+        void operator()(pg_result* result) const;
+    };
+    using ResultPtr = std::unique_ptr<pg_result, ResultDeleter>;
+
+    ResultPtr Query(const std::string& text, bool* ok);
+    void TakeError(const pg_result* result);
+    std::string Literal(const std::string& text);
+    std::string Identifier(const std::string& text);
+
+    pg_conn* connection_ = nullptr;
+    char* buffer_ = nullptr;
+    SourceError error_;
+};
+
+} // namespace wal2lake

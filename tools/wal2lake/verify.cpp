@@ -1,0 +1,251 @@
+#include "verify.h"
+
+#include <cstdio>
+#include <optional>
+
+#include "chain.h"
+#include "digest.h"
+#include "json_writer.h"
+#include "lsn.h"
+#include "segment_reader.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr size_t kPiece = size_t{1} << 20;
+
+// Reads one object in pieces and checks it by itself.
+Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes)
+{
+    SegmentReader reader;
+    for (uint64_t offset = 0;;) {
+        const auto piece = store.Get(name, offset, kPiece);
+        if (!piece.ok())
+            return piece.error();
+        if (piece.value().empty())
+            break;
+        size_t used = 0;
+        const auto fed = reader.Feed(piece.value(), &used);
+        if (!fed.ok())
+            return fed.error();
+        offset += used;
+        *bytes += used;
+        if (used < piece.value().size())
+            return Error{ErrorKind::kDamaged,
+                         "offset " + std::to_string(offset) + ": bytes follow the footer"};
+    }
+    const auto finished = reader.Finish();
+    if (!finished.ok())
+        return finished.error();
+    return SegmentFacts{reader.header(), reader.footer(), reader.FinishSha256()};
+}
+
+class Walk
+{
+  public:
+    explicit Walk(ChainReport* report) : report_(report) {}
+
+    // Compares a sound segment with its name and its predecessor.
+    void Visit(const SegmentName& name, SegmentFacts facts)
+    {
+        object_ = FormatSegmentName(name);
+        const auto& header = facts.header;
+        const bool genesis = name.start_lsn == 0;
+        if (header.source() != name.source)
+            Note("header says source \"" + header.source() + "\"");
+        if (genesis != header.has_genesis() || (!genesis && header.start_lsn() != name.start_lsn))
+            Note("header starts at " + FormatLsn(header.start_lsn()) + ", which the name does not say");
+        if (genesis && header.genesis().epoch() != name.epoch)
+            Note("genesis says epoch " + std::to_string(header.genesis().epoch()));
+        if (!before_ && report_->segments == 0) {
+            if (!genesis)
+                Note("the log begins here, without its genesis");
+            report_->start_lsn = header.start_lsn();
+        }
+        if (before_)
+            Compare(facts);
+        Count(facts);
+        before_ = std::move(facts);
+    }
+
+    // What follows cannot be compared with an object that cannot be read.
+    void Skip(const SegmentName& name, const std::string& reason)
+    {
+        object_ = FormatSegmentName(name);
+        Note(reason);
+        before_.reset();
+        report_->segments++;
+    }
+
+  private:
+    void Note(std::string reason) { report_->problems.push_back({object_, std::move(reason)}); }
+
+    void Compare(const SegmentFacts& facts)
+    {
+        const auto& header = facts.header;
+        const auto& previous = before_->header;
+        const uint64_t end = before_->footer.end_lsn();
+        if (header.start_lsn() > end)
+            Note("gap: the segment before ends at " + FormatLsn(end) + ", this one starts at " +
+                 FormatLsn(header.start_lsn()));
+        else if (header.start_lsn() < end)
+            Note("overlap: the segment before ends at " + FormatLsn(end) + ", this one starts at " +
+                 FormatLsn(header.start_lsn()));
+        if (header.seq() != previous.seq() + 1)
+            Note("seq is " + std::to_string(header.seq()) + " after " + std::to_string(previous.seq()));
+        if (header.previous_sha256() != before_->sha256)
+            Note("previous_sha256 is not the hash of the segment before");
+        if (header.system_id() != previous.system_id())
+            Note("system id changes from " + std::to_string(previous.system_id()) + " to " +
+                 std::to_string(header.system_id()));
+        if (header.timeline() != previous.timeline())
+            Note("timeline changes from " + std::to_string(previous.timeline()) + " to " +
+                 std::to_string(header.timeline()));
+        if (header.database_oid() != previous.database_oid())
+            Note("database changes from " + previous.database() + " to " + header.database());
+        if (header.slot() != previous.slot())
+            Note("slot changes from " + previous.slot() + " to " + header.slot());
+    }
+
+    void Count(const SegmentFacts& facts)
+    {
+        report_->segments++;
+        report_->transactions += facts.footer.transactions();
+        report_->end_lsn = facts.footer.end_lsn();
+        for (const auto& entry : facts.footer.counts())
+            report_->counts[{entry.oid(), entry.namespace_(), entry.name()}].Add(
+                {entry.inserts(), entry.updates(), entry.deletes(), entry.truncates()});
+    }
+
+    ChainReport* report_;
+    std::string object_;
+    std::optional<SegmentFacts> before_;
+};
+
+void PrintText(const ChainReport& report)
+{
+    for (const Problem& problem : report.problems)
+        std::printf("%s: %s\n", problem.object.c_str(), problem.reason.c_str());
+    std::printf(
+        "%s: %llu segments, %llu transactions, %llu bytes, %s..%s, %s\n", report.source.c_str(),
+        static_cast<unsigned long long>(report.segments),
+        static_cast<unsigned long long>(report.transactions), static_cast<unsigned long long>(report.bytes),
+        FormatLsn(report.start_lsn).c_str(), FormatLsn(report.end_lsn).c_str(),
+        report.problems.empty() ? "sound" : (std::to_string(report.problems.size()) + " problems").c_str());
+}
+
+void PrintJson(const ChainReport& report)
+{
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("source").String(report.source);
+    json.Key("ok").Bool(report.problems.empty());
+    json.Key("segments").Uint(report.segments);
+    json.Key("transactions").Uint(report.transactions);
+    json.Key("bytes").Uint(report.bytes);
+    json.Key("start_lsn").String(FormatLsn(report.start_lsn));
+    json.Key("end_lsn").String(FormatLsn(report.end_lsn));
+    json.Key("counts").BeginArray();
+    for (const auto& [table, counts] : report.counts) {
+        json.BeginObject();
+        json.Key("table").String(table.namespace_name + "." + table.name);
+        json.Key("oid").Uint(table.oid);
+        json.Key("inserts").Uint(counts.inserts);
+        json.Key("updates").Uint(counts.updates);
+        json.Key("deletes").Uint(counts.deletes);
+        json.Key("truncates").Uint(counts.truncates);
+        json.EndObject();
+    }
+    json.EndArray();
+    json.Key("problems").BeginArray();
+    for (const Problem& problem : report.problems) {
+        json.BeginObject();
+        json.Key("object").String(problem.object);
+        json.Key("reason").String(problem.reason);
+        json.EndObject();
+    }
+    json.EndArray().EndObject();
+    std::printf("%s\n", json.Take().c_str());
+}
+
+ExitCode Complain(const std::string& text, ExitCode code)
+{
+    std::fprintf(stderr, "wal2lake: %s\n", text.c_str());
+    return code;
+}
+
+} // namespace
+
+Result<ChainReport> VerifyChain(Store& store, const std::string& source)
+{
+    const auto segments = ListSegments(store, source);
+    if (!segments.ok())
+        return segments.error();
+    ChainReport report;
+    report.source = source;
+    Walk walk(&report);
+    for (const SegmentName& name : segments.value()) {
+        auto facts = ReadSegment(store, FormatSegmentName(name), &report.bytes);
+        if (facts.ok())
+            walk.Visit(name, std::move(facts.value()));
+        else if (facts.error().kind == ErrorKind::kDamaged || facts.error().kind == ErrorKind::kNotFound)
+            walk.Skip(name, facts.error().text);
+        else
+            return facts.error();
+    }
+    return report;
+}
+
+Result<std::vector<std::string>> ListSources(Store& store)
+{
+    std::vector<std::string> sources;
+    std::string after;
+    for (;;) {
+        const auto page = store.List("", after, 1000);
+        if (!page.ok())
+            return page.error();
+        for (const std::string& text : page.value().names) {
+            after = text;
+            const auto name = ParseSegmentName(text);
+            if (name && (sources.empty() || sources.back() != name->source))
+                sources.push_back(name->source);
+        }
+        if (!page.value().more)
+            return sources;
+    }
+}
+
+ExitCode RunVerify(const std::string& lake_url, const std::string& source, bool json)
+{
+    auto store = OpenStore(lake_url);
+    if (!store.ok())
+        return Complain(store.error().text, ExitCode::kUsage);
+    std::vector<std::string> sources{source};
+    if (source.empty()) {
+        auto listed = ListSources(*store.value());
+        if (!listed.ok())
+            return Complain(listed.error().text, ExitCode::kStore);
+        sources = std::move(listed.value());
+        if (sources.empty())
+            return Complain("there is no log in " + lake_url, ExitCode::kLake);
+    }
+    ExitCode code = ExitCode::kOk;
+    for (const std::string& name : sources) {
+        auto report = VerifyChain(*store.value(), name);
+        if (!report.ok())
+            return Complain(report.error().text, ExitCode::kStore);
+        if (report.value().segments == 0)
+            report.value().problems.push_back({LogPrefix(name), "the lake has no log of this source"});
+        if (!report.value().problems.empty())
+            code = ExitCode::kLake;
+        if (json)
+            PrintJson(report.value());
+        else
+            PrintText(report.value());
+    }
+    return code;
+}
+
+} // namespace wal2lake

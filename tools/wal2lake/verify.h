@@ -1,0 +1,42 @@
+// `wal2lake verify`: walks chains from genesis to tail and recomputes all that
+// they claim.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exit_code.h"
+#include "result.h"
+#include "store.h"
+#include "tally.h"
+
+namespace wal2lake
+{
+
+struct Problem {
+    std::string object;
+    std::string reason;
+};
+
+struct ChainReport {
+    std::string source;
+    uint64_t segments = 0;
+    uint64_t transactions = 0;
+    uint64_t bytes = 0;
+    uint64_t start_lsn = 0;
+    uint64_t end_lsn = 0;
+    CountsByTable counts;
+    std::vector<Problem> problems;
+};
+
+// Walks the log of one source. An error only where the store cannot be read.
+Result<ChainReport> VerifyChain(Store& store, const std::string& source);
+
+// Sources that have a log in the lake, in order.
+Result<std::vector<std::string>> ListSources(Store& store);
+
+// Verifies one source, or all where `source` is empty; prints to standard output.
+ExitCode RunVerify(const std::string& lake_url, const std::string& source, bool json);
+
+} // namespace wal2lake
