@@ -1,5 +1,7 @@
 #include "core/frame_reader.h"
 
+#include "core/guard.h"
+
 #include <protozero/pbf_reader.hpp>
 #include <xxhash.h>
 
@@ -45,13 +47,14 @@ pbf_reader Reader(std::string_view bytes)
 
 // protozero reports damage by throwing; nothing may leave this file.
 template <typename Body>
-ReadResult Guarded(const char* reason, Body&& body) noexcept
+ReadResult GuardedRead(const char* reason, Body&& body) noexcept
 {
-    try {
-        return body();
-    } catch (...) {
-        return Damaged(reason);
-    }
+    ReadResult result;
+    const w2l_status status = Guarded([&] {
+        result = body();
+        return W2L_OK;
+    });
+    return status == W2L_OK ? result : Damaged(reason);
 }
 
 // A length of kMaxMessageBytes takes four bytes; a fifth would only be padding.
@@ -77,7 +80,7 @@ ReadResult ReadLength(std::string_view input, uint64_t* length, size_t* width) n
 
 ReadResult ReadFrame(std::string_view frame, std::string_view* batch) noexcept
 {
-    return Guarded("frame is not a valid protobuf message", [&]() -> ReadResult {
+    return GuardedRead("frame is not a valid protobuf message", [&]() -> ReadResult {
         bool has_checksum = false;
         bool has_batch = false;
         uint64_t checksum = 0;
@@ -193,7 +196,7 @@ ReadResult NextMessage(std::string_view input, MessageView* message, size_t* con
 
 ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
 {
-    return Guarded("batch is not a valid protobuf message", [&]() -> ReadResult {
+    return GuardedRead("batch is not a valid protobuf message", [&]() -> ReadResult {
         *batch = BatchView{};
         batch->bytes = bytes;
         pbf_reader reader = Reader(bytes);
@@ -232,7 +235,7 @@ ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
 
 ReadResult RecordCursor::Next(RecordView* record) noexcept
 {
-    return Guarded("record is not a valid protobuf message", [&]() -> ReadResult {
+    return GuardedRead("record is not a valid protobuf message", [&]() -> ReadResult {
         pbf_reader reader = Reader(rest_);
         while (reader.next()) {
             if (reader.tag_and_type() != Delimited(5)) {
@@ -252,7 +255,7 @@ ReadResult RecordCursor::Next(RecordView* record) noexcept
 
 ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept
 {
-    return Guarded("relation is not a valid protobuf message", [&]() -> ReadResult {
+    return GuardedRead("relation is not a valid protobuf message", [&]() -> ReadResult {
         *relation = RelationView{};
         pbf_reader reader = Reader(body);
         while (reader.next()) {
@@ -282,7 +285,7 @@ ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept
 
 ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept
 {
-    return Guarded("change is not a valid protobuf message", [&]() -> ReadResult {
+    return GuardedRead("change is not a valid protobuf message", [&]() -> ReadResult {
         *change = ChangeView{};
         pbf_reader reader = Reader(body);
         while (reader.next()) {
@@ -306,7 +309,7 @@ ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept
 
 ReadResult ScanTruncate(std::string_view body, std::vector<uint32_t>* relation_ids) noexcept
 {
-    return Guarded("truncate is not a valid protobuf message", [&]() -> ReadResult {
+    return GuardedRead("truncate is not a valid protobuf message", [&]() -> ReadResult {
         pbf_reader reader = Reader(body);
         while (reader.next()) {
             switch (reader.tag_and_type()) {

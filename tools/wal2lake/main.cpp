@@ -52,7 +52,8 @@ void AddRun(CLI::App* parent, CommonOptions* options, ExitCode* code)
     AddServer(app, options);
     auto create_slot = std::make_shared<bool>(false);
     app->add_flag("--create-slot", *create_slot, "create slot and log where the lake has none yet");
-    app->add_option("--option", options->plugin_options, "option for the plugin, as name=value; repeatable")->allow_extra_args(false);
+    app->add_option("--option", options->plugin_options, "option for the plugin, as name=value; repeatable")
+        ->allow_extra_args(false);
     app->add_option("--max-size", options->max_size, "segment.max_size, such as 64MiB");
     app->add_option("--max-age", options->max_age, "segment.max_age, such as 60s");
     app->add_option("--idle-age", options->idle_age, "segment.idle_age, such as 10m");
@@ -131,7 +132,8 @@ void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
         return sub;
     };
     add("create", "create the slot and begin its log in the lake", RunSlotCreate)
-        ->add_option("--option", options->plugin_options, "option for the plugin, as name=value; repeatable")->allow_extra_args(false);
+        ->add_option("--option", options->plugin_options, "option for the plugin, as name=value; repeatable")
+        ->allow_extra_args(false);
     auto yes = std::make_shared<bool>(false);
     add("drop", "drop the slot, which ends its log", [yes](const Settings& settings) {
         return RunSlotDrop(settings, *yes);
