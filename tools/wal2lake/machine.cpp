@@ -116,7 +116,13 @@ void Machine::On(const event::Connected& connected)
     auto refusal = tail_ ? CheckServer(config_.names, facts_, *tail_) : CheckSlot(config_.names, facts_);
     if (!refusal && !tail_)
         refusal = CheckUnusedSlot(config_.names, facts_);
-    if (refusal)
+    if (!refusal)
+        return;
+    // Another forwarder may have shipped and acknowledged since we looked.
+    const bool slot_ahead = tail_ ? facts_.slot.confirmed_flush_lsn > durable_lsn() : true;
+    if (slot_ahead && facts_.slot.exists && !looked_again_)
+        LookAgain();
+    else
         Fail(*refusal);
 }
 
@@ -125,6 +131,7 @@ void Machine::On(const event::Streaming&)
     if (link_ != Link::kStarting)
         return;
     link_ = Link::kStreaming;
+    looked_again_ = false;
     status_due_ = true;
     Note(LogLevel::kInfo, "start_position", "streaming from " + FormatLsn(durable_lsn()),
          {{"start_lsn", FormatLsn(durable_lsn())}, {"slot", config_.names.slot}});
@@ -347,6 +354,8 @@ void Machine::AdvanceSegments()
         else if (nothing_waits && now_ms_ - open_since_ms_ >= config_.max_age_ms)
             Seal("age");
     }
+    if (!chain_known_)
+        return;
     if (inflight_) {
         if (store_op_ == StoreOp::kNone && now_ms_ >= store_retry_ms_)
             IssuePut();

@@ -102,7 +102,7 @@ class Machine
     void StartGenesis();
     void IssuePut();
     void Confirm();
-    void RestartFromStore();
+    void LookAgain();
 
     // The stream (machine.cpp).
     bool TakeBatch(const MessageView& message);
@@ -153,6 +153,8 @@ class Machine
     // The chain.
     TailFinder finder_;
     bool chain_known_ = false;
+    // The tail was read again because the slot is ahead of the one we knew.
+    bool looked_again_ = false;
     std::optional<SegmentName> reading_;
     std::optional<Tail> tail_;
     int64_t store_retry_ms_ = 0;

@@ -61,6 +61,11 @@ void Machine::AskForTail()
         Do(action::ReadObject{FormatSegmentName(*reading_)});
         return;
     }
+    if (tail_) {
+        Fail(ExitCode::kLake, "the log of \"" + config_.names.source + "\" has vanished from " +
+                                  config_.names.lake + " while we ran; restore it");
+        return;
+    }
     chain_known_ = true;
     Note(LogLevel::kInfo, "no_log", "the lake has no log of this source yet; it begins at the slot",
          {{"lake", config_.names.lake}});
@@ -135,10 +140,19 @@ void Machine::TailRead(const event::ObjectRead& read)
         Fail(*refusal);
         return;
     }
+    if (tail.end_lsn() < durable_lsn()) {
+        Fail(ExitCode::kLake, "the log of \"" + config_.names.source + "\" in " + config_.names.lake +
+                                  " ended at " + FormatLsn(durable_lsn()) + " and now ends at " +
+                                  FormatLsn(tail.end_lsn()) +
+                                  "; objects were removed while we ran, restore them");
+        return;
+    }
     tail_ = std::move(tail);
     chain_known_ = true;
     store_attempts_ = 0;
     last_durable_ms_ = now_ms_;
+    if (!DropThrough(tail_->end_lsn()))
+        return;
     Note(LogLevel::kInfo, "tail_found", "the log ends at " + FormatLsn(tail_->end_lsn()),
          {{"name", name}, {"end_lsn", FormatLsn(tail_->end_lsn())}});
 }
@@ -252,8 +266,10 @@ void Machine::ExistingRead(const event::ObjectRead& read)
         const auto refusal = CheckTail(config_.names, found);
         if (refusal)
             Fail(*refusal);
-        else
-            RestartFromStore();
+        else {
+            inflight_.reset();
+            LookAgain();
+        }
         return;
     }
     const auto refusal = CheckSuccessor(config_.names, *tail_, found);
@@ -263,10 +279,10 @@ void Machine::ExistingRead(const event::ObjectRead& read)
         Adopt(std::move(found));
 }
 
-// Somebody began the log since we looked: look again, it may have grown.
-void Machine::RestartFromStore()
+// Reads the tail once more, without a connection, since the log has moved.
+void Machine::LookAgain()
 {
-    inflight_.reset();
+    looked_again_ = true;
     Do(action::Disconnect{});
     LoseLink(0);
     finder_ = TailFinder(config_.names.source);
