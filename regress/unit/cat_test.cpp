@@ -1,0 +1,275 @@
+#include "cat.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "frames.h"
+#include "json_writer.h"
+#include "record_json.h"
+#include "segment_writer.h"
+#include "time_text.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+std::vector<std::string> Lines(const v1::Batch& batch, const RecordFilter& filter = {})
+{
+    std::vector<std::string> lines;
+    RecordPrinter printer(filter, [&](const std::string& line) {
+        lines.push_back(line);
+        return true;
+    });
+    const auto printed = printer.Print(batch.SerializeAsString());
+    EXPECT_TRUE(printed.ok()) << (printed.ok() ? "" : printed.error().text);
+    return lines;
+}
+
+v1::Value* AddColumn(v1::Batch* batch, const char* name, v1::Encoding encoding)
+{
+    auto* column = batch->mutable_records(0)->mutable_relation()->add_columns();
+    column->set_name(name);
+    column->set_encoding(encoding);
+    return batch->mutable_records(1)->mutable_change()->mutable_new_()->add_values();
+}
+
+TEST(RecordJson, ShowsEveryKindOfValue)
+{
+    v1::Batch batch = test::Committed(726, 0x16B3748, 0x16B3800);
+    batch.mutable_committed()->set_commit_time_us(1'786'615'200'000'001);
+    test::AddRelation(&batch, 1, "users");
+    test::AddInsert(&batch, 1, 1, 1);
+    AddColumn(&batch, "null", v1::ENCODING_TEXT);
+    AddColumn(&batch, "empty", v1::ENCODING_TEXT)->set_text("");
+    AddColumn(&batch, "text", v1::ENCODING_TEXT)->set_text("a\"b\\c\n\x01\xc3\xa9");
+    AddColumn(&batch, "flag", v1::ENCODING_BOOL)->set_bool_(false);
+    AddColumn(&batch, "half", v1::ENCODING_FLOAT64)->set_float64(0.1);
+    AddColumn(&batch, "small", v1::ENCODING_FLOAT32)->set_float32(0.1F);
+    AddColumn(&batch, "nan", v1::ENCODING_FLOAT64)->set_float64(std::numeric_limits<double>::quiet_NaN());
+    AddColumn(&batch, "inf", v1::ENCODING_FLOAT64)->set_float64(-std::numeric_limits<double>::infinity());
+    AddColumn(&batch, "amount", v1::ENCODING_NUMERIC)->set_numeric("12.3400");
+    AddColumn(&batch, "raw", v1::ENCODING_BYTES)->set_bytes(std::string("\0\xff", 2));
+    AddColumn(&batch, "uuid", v1::ENCODING_UUID)
+        ->set_bytes("\x12\x34\x56\x78\x9a\xbc\xde\xf0\x12\x34\x56\x78\x9a\xbc\xde\xf1");
+    AddColumn(&batch, "day", v1::ENCODING_DATE)->set_int_(20'678);
+    AddColumn(&batch, "ever", v1::ENCODING_DATE)->set_text("infinity");
+    AddColumn(&batch, "at", v1::ENCODING_TIMESTAMPTZ)->set_int_(1'786'615'200'500'000);
+    AddColumn(&batch, "email", v1::ENCODING_TEXT)->set_token(std::string(16, '\xab'));
+    AddColumn(&batch, "bio", v1::ENCODING_TEXT)->set_marker(v1::MARKER_WITHHELD);
+    AddColumn(&batch, "toast", v1::ENCODING_TEXT)->set_marker(v1::MARKER_UNCHANGED);
+    auto* uncarried = AddColumn(&batch, "huge", v1::ENCODING_TEXT)->mutable_uncarried();
+    uncarried->set_reason(v1::Uncarried::REASON_TOO_LARGE);
+    uncarried->set_bytes(2'000'000);
+    const auto lines = Lines(batch);
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0],
+              R"({"op":"INSERT","table":"public.users","commit_lsn":"0/16B3748","ordinal":1,"xid":726,)"
+              R"("commit_time":"2026-08-13T10:00:00.000001Z","new":{"id":1,"null":null,"empty":"",)"
+              R"("text":"a\"b\\c\n\u0001)"
+              "\xc3\xa9"
+              R"(","flag":false,"half":0.1,"small":0.1,"nan":"NaN","inf":"-Infinity","amount":"12.3400",)"
+              R"("raw":{"bytes":"00ff"},"uuid":"12345678-9abc-def0-1234-56789abcdef1","day":"2026-08-13",)"
+              R"("ever":"infinity","at":"2026-08-13 10:00:00.5+00",)"
+              R"("email":{"token":"abababababababababababababababab"},"bio":{"withheld":true},)"
+              R"("toast":{"unchanged":true},"huge":{"uncarried":{"reason":"TOO_LARGE","bytes":2000000}}}})"
+              "\n");
+}
+
+TEST(RecordJson, ShowsOldKeysAndTruncates)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    batch.mutable_committed()->set_commit_time_us(0);
+    test::AddRelation(&batch, 1, "users");
+    batch.mutable_records(0)->mutable_relation()->add_columns()->set_name("bio");
+    auto* record = batch.add_records();
+    record->set_ordinal(4);
+    auto* change = record->mutable_change();
+    change->set_relation_id(1);
+    change->set_operation(v1::OPERATION_DELETE);
+    change->set_old_kind(v1::OLD_KIND_KEY);
+    change->mutable_old()->add_values()->set_int_(9);
+    auto* truncate = batch.add_records();
+    truncate->set_ordinal(5);
+    truncate->mutable_truncate()->add_relation_ids(1);
+    truncate->mutable_truncate()->set_cascade(true);
+    const auto lines = Lines(batch);
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0], R"({"op":"DELETE","table":"public.users","commit_lsn":"0/100","ordinal":4,"xid":7,)"
+                        R"("commit_time":"1970-01-01T00:00:00.000000Z","old_kind":"KEY","old":{"id":9}})"
+                        "\n");
+    EXPECT_EQ(lines[1], R"({"op":"TRUNCATE","tables":["public.users"],"commit_lsn":"0/100","ordinal":5,)"
+                        R"("xid":7,"commit_time":"1970-01-01T00:00:00.000000Z","cascade":true,)"
+                        R"("restart_identity":false})"
+                        "\n");
+}
+
+TEST(RecordJson, FiltersByTableAndPositionAndShowsRelations)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    test::AddRelation(&batch, 1, "users");
+    test::AddRelation(&batch, 2, "notes");
+    test::AddInsert(&batch, 1, 1, 1);
+    test::AddInsert(&batch, 2, 2, 1);
+    EXPECT_EQ(Lines(batch).size(), 2U);
+    EXPECT_EQ(Lines(batch, {"public.notes", 0, false}).size(), 1U);
+    EXPECT_EQ(Lines(batch, {"", 0x100, false}).size(), 2U);
+    EXPECT_EQ(Lines(batch, {"", 0x101, false}).size(), 0U);
+    const auto lines = Lines(batch, {"public.notes", 0, true});
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0].find(R"({"op":"RELATION","table":"public.notes",)"), 0U);
+    EXPECT_NE(lines[0].find(R"("schema_id":"00000000000003ea")"), std::string::npos);
+    EXPECT_NE(
+        lines[0].find(R"({"name":"id","attnum":1,"type":"","typmod":0,"key":true,"class":"UNSPECIFIED",)"
+                      R"("action":"CLEAR","encoding":"INT"})"),
+        std::string::npos)
+        << lines[0];
+}
+
+TEST(RecordJson, RefusesRowsThatDoNotFit)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    test::AddRelation(&batch, 1, "users");
+    test::AddInsert(&batch, 1, 1, 1);
+    batch.mutable_records(1)->mutable_change()->mutable_new_()->add_values();
+    RecordPrinter printer({}, [](const std::string&) { return true; });
+    EXPECT_EQ(printer.Print(batch.SerializeAsString()).error().text,
+              "row of public.users has more values than columns");
+    RecordPrinter fresh({}, [](const std::string&) { return true; });
+    v1::Batch alone = test::Committed(7, 0x100, 0x180);
+    test::AddInsert(&alone, 1, 1, 1);
+    EXPECT_FALSE(fresh.Print(alone.SerializeAsString()).ok());
+}
+
+TEST(TimeText, MatchesPostgres)
+{
+    EXPECT_EQ(DateText(0), "1970-01-01");
+    EXPECT_EQ(DateText(-1), "1969-12-31");
+    EXPECT_EQ(DateText(11'016), "2000-02-29");
+    EXPECT_EQ(DateText(-719'162), "0001-01-01");
+    EXPECT_EQ(DateText(-719'163), "0001-12-31 BC");
+    EXPECT_EQ(DateText(-735'160), "0044-03-15 BC");
+    // The first and last dates PostgreSQL has.
+    EXPECT_EQ(DateText(-2'440'588), "4714-11-24 BC");
+    EXPECT_EQ(DateText(2'145'042'905), "5874897-12-31");
+    EXPECT_EQ(TimeText(86'400'000'000), "24:00:00");
+    EXPECT_EQ(TimeText(1), "00:00:00.000001");
+    EXPECT_EQ(TimeText(500'000), "00:00:00.5");
+    EXPECT_EQ(TimestampText(-1, "+00"), "1969-12-31 23:59:59.999999+00");
+    EXPECT_EQ(TimestampText(-62'135'596'800'000'001, ""), "0001-12-31 23:59:59.999999 BC");
+}
+
+TEST(JsonWriter, ReplacesWhatIsNoUtf8)
+{
+    JsonWriter json;
+    json.BeginArray();
+    json.String("\xff")
+        .String("\xc0\x80")
+        .String("\xed\xa0\x80")
+        .String("\xf0\x9f\x90\x98")
+        .String("\xe2\x82");
+    json.EndArray();
+    EXPECT_EQ(json.Take(), "[\"\xef\xbf\xbd\",\"\xef\xbf\xbd\xef\xbf\xbd\","
+                           "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"\xf0\x9f\x90\x98\","
+                           "\"\xef\xbf\xbd\xef\xbf\xbd\"]");
+}
+
+class CatFiles : public testing::Test
+{
+  protected:
+    CatFiles()
+    {
+        char path[] = "/tmp/wal2lake-cat-XXXXXX";
+        folder_ = ::mkdtemp(path);
+    }
+    ~CatFiles() override { std::filesystem::remove_all(folder_); }
+
+    std::string Write(const std::string& name, const std::string& bytes)
+    {
+        const std::string path = folder_ + "/" + name;
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+        std::ofstream(path, std::ios::binary) << bytes;
+        return path;
+    }
+
+    ExitCode Cat(const std::vector<std::string>& paths)
+    {
+        lines_ = 0;
+        CatOptions options;
+        options.paths = paths;
+        return RunCat(options, [this](const std::string&) {
+            lines_++;
+            return true;
+        });
+    }
+
+    static std::string Segment(uint32_t xid, uint64_t start, uint64_t end)
+    {
+        SegmentBuilder builder;
+        RelationMap relations;
+        MessageView message;
+        BatchView batch;
+        size_t consumed = 0;
+        const std::string bytes = test::Transaction(xid, start, end);
+        EXPECT_TRUE(NextMessage(bytes, &message, &consumed).ok());
+        EXPECT_TRUE(ScanBatch(message.batch, &batch).ok());
+        EXPECT_TRUE(builder.Add(message, batch, &relations).ok());
+        v1::SegmentHeader header;
+        header.set_start_lsn(start);
+        return AssembleSegment(header, builder.Seal()).bytes;
+    }
+
+    std::string folder_;
+    int lines_ = 0;
+};
+
+TEST_F(CatFiles, FramesWithAndWithoutNewlinesSegmentsAndFolders)
+{
+    const std::string one = test::Transaction(1, 0x100, 0x110, true, 2);
+    EXPECT_EQ(Cat({Write("frames", one)}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 2);
+    EXPECT_EQ(Cat({Write("newlines", one + "\n" + one + "\n")}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 4);
+    const std::string a = Segment(1, 0x100, 0x110);
+    const std::string b = Segment(2, 0x110, 0x120);
+    EXPECT_EQ(Cat({Write("both", a + b)}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 2);
+    Write("lake/s/log/00000001/0000000000000100.w2l", a);
+    Write("lake/s/log/00000001/0000000000000110.w2l", b);
+    Write("lake/s/log/00000001/.tmp-1", "half");
+    Write("lake/s/head", "x");
+    EXPECT_EQ(Cat({folder_ + "/lake"}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 2);
+    EXPECT_EQ(Cat({Write("empty", "")}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 0);
+}
+
+TEST_F(CatFiles, RefusesWhatIsNeitherOrDamaged)
+{
+    EXPECT_EQ(Cat({Write("text", "hello, world\n")}), ExitCode::kLake);
+    EXPECT_EQ(Cat({Write("short", "hi")}), ExitCode::kLake);
+    const std::string one = test::Transaction(1, 0x100, 0x110);
+    EXPECT_EQ(Cat({Write("cut", one + one.substr(0, 20))}), ExitCode::kLake);
+    EXPECT_EQ(lines_, 1);
+    std::string segment = Segment(1, 0x100, 0x110);
+    EXPECT_EQ(Cat({Write("cut.w2l", segment.substr(0, segment.size() - 1))}), ExitCode::kLake);
+    EXPECT_EQ(Cat({Write("more.w2l", segment + "junk")}), ExitCode::kLake);
+    std::filesystem::create_directories(folder_ + "/none");
+    EXPECT_EQ(Cat({folder_ + "/none"}), ExitCode::kLake);
+    EXPECT_EQ(Cat({folder_ + "/missing"}), ExitCode::kStore);
+}
+
+TEST_F(CatFiles, StopsWhereNobodyReads)
+{
+    CatOptions options;
+    options.paths = {Write("many", test::Transaction(1, 0x100, 0x110, true, 100))};
+    int lines = 0;
+    EXPECT_EQ(RunCat(options, [&](const std::string&) { return ++lines < 3; }), ExitCode::kOk);
+    EXPECT_EQ(lines, 3);
+}
+
+} // namespace
+} // namespace wal2lake

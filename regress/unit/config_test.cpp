@@ -1,0 +1,140 @@
+#include "config.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+namespace wal2lake
+{
+namespace
+{
+
+std::string ErrorOf(const std::string& text)
+{
+    const auto config = ParseConfig(text, "f.toml");
+    EXPECT_FALSE(config.ok()) << text;
+    if (config.ok())
+        return "";
+    EXPECT_EQ(config.error().kind, ErrorKind::kInvalid);
+    return config.error().text;
+}
+
+TEST(Config, TheShippedExampleShowsTheDefaults)
+{
+    const auto example = ReadConfig(WAL2LAKE_EXAMPLE_CONFIG);
+    ASSERT_TRUE(example.ok()) << example.error().text;
+    const Config defaults;
+    EXPECT_EQ(example.value().lake_url, defaults.lake_url);
+    EXPECT_EQ(example.value().max_size, defaults.max_size);
+    EXPECT_EQ(example.value().max_age_ms, defaults.max_age_ms);
+    EXPECT_EQ(example.value().idle_age_ms, defaults.idle_age_ms);
+    EXPECT_EQ(example.value().memory_budget, defaults.memory_budget);
+    ASSERT_EQ(example.value().sources.size(), 1U);
+    EXPECT_EQ(example.value().sources[0].slot, SourceConfig().slot);
+    EXPECT_TRUE(example.value().sources[0].options.empty());
+}
+
+TEST(Config, TheShippedExampleCommentsEveryKey)
+{
+    std::ifstream file(WAL2LAKE_EXAMPLE_CONFIG);
+    std::string before;
+    std::string line;
+    int keys = 0;
+    while (std::getline(file, line)) {
+        if (line.find(" = ") != std::string::npos && line[0] != '#') {
+            EXPECT_TRUE(before.starts_with("# ")) << line;
+            keys++;
+        }
+        before = line;
+    }
+    EXPECT_EQ(keys, 9);
+}
+
+TEST(Config, ReadsEveryKey)
+{
+    const auto config = ParseConfig(R"(
+        [lake]
+        url = "file:///l"
+        [segment]
+        max_size = "1MiB"
+        max_age = "500ms"
+        idle_age = "2h"
+        [memory]
+        budget = "1GiB"
+        [[source]]
+        id = "a"
+        conninfo = "dbname=x"
+        slot = "s"
+        options = { tables = "public.users", origin = "none" }
+        [[source]]
+        id = "b"
+    )",
+                                    "f.toml");
+    ASSERT_TRUE(config.ok()) << config.error().text;
+    EXPECT_EQ(config.value().lake_url, "file:///l");
+    EXPECT_EQ(config.value().max_size, 1U << 20);
+    EXPECT_EQ(config.value().max_age_ms, 500);
+    EXPECT_EQ(config.value().idle_age_ms, 7'200'000);
+    EXPECT_EQ(config.value().memory_budget, 1U << 30);
+    ASSERT_EQ(config.value().sources.size(), 2U);
+    EXPECT_EQ(config.value().sources[0].conninfo, "dbname=x");
+    EXPECT_EQ(config.value().sources[0].slot, "s");
+    EXPECT_EQ(config.value().sources[0].options,
+              (PluginOptions{{"tables", "public.users"}, {"origin", "none"}}));
+}
+
+TEST(Config, NamesLineAndNearestKey)
+{
+    EXPECT_EQ(ErrorOf("[segment]\nmax_siz = \"1MiB\"\n"),
+              "f.toml:2: unknown key \"segment.max_siz\"; did you mean \"segment.max_size\"?");
+    EXPECT_EQ(ErrorOf("\n[sorce]\nid = \"a\"\n"),
+              "f.toml:2: unknown key \"sorce\"; did you mean \"source\"?");
+    EXPECT_EQ(ErrorOf("[lake]\nzzzzzzzz = 1\n"),
+              "f.toml:2: unknown key \"lake.zzzzzzzz\"; known are lake.url");
+    EXPECT_EQ(ErrorOf("[[source]]\nid = \"a\"\nslots = \"x\"\n"),
+              "f.toml:3: unknown key \"source.slots\"; did you mean \"source.slot\"?");
+}
+
+TEST(Config, RefusesValuesThatMakeNoSense)
+{
+    EXPECT_EQ(ErrorOf("[segment]\nmax_size = 64\n"),
+              "f.toml:2: \"segment.max_size\" must be a string in quotes");
+    EXPECT_EQ(ErrorOf("[segment]\nmax_size = \"64MB\"\n"),
+              "f.toml:2: \"segment.max_size\": \"64MB\" is not a number with a unit, such as 64MiB (B, KiB,"
+              " MiB, GiB)");
+    EXPECT_NE(ErrorOf("[segment]\nmax_age = \"60\"\n").find("such as 60s"), std::string::npos);
+    EXPECT_NE(ErrorOf("[segment]\nmax_size = \"1KiB\"\n").find("between 64KiB and 1GiB"), std::string::npos);
+    EXPECT_NE(ErrorOf("[memory]\nbudget = \"65MiB\"\n").find("four times segment.max_size"),
+              std::string::npos);
+    EXPECT_NE(ErrorOf("[source]\nid = \"a\"\n").find("[[source]]"), std::string::npos);
+    EXPECT_NE(ErrorOf("[[source]]\nslot = \"a\"\n").find("source has no id"), std::string::npos);
+    EXPECT_NE(ErrorOf("[[source]]\nid = \"A b\"\n").find("lower-case"), std::string::npos);
+    EXPECT_NE(ErrorOf("[[source]]\nid = \"a\"\n[[source]]\nid = \"a\"\n").find("used twice"),
+              std::string::npos);
+    EXPECT_NE(ErrorOf("[[source]]\nid = \"a\"\nslot = \"a-b\"\n").find("slot name"), std::string::npos);
+    EXPECT_NE(ErrorOf("x = \n").find("f.toml:1: "), std::string::npos);
+    EXPECT_FALSE(ReadConfig("/nonexistent/f.toml").ok());
+}
+
+TEST(Config, SizesAndDurations)
+{
+    EXPECT_EQ(ParseSize("0B").value(), 0U);
+    EXPECT_EQ(ParseSize("3GiB").value(), uint64_t{3} << 30);
+    EXPECT_EQ(ParseDuration("1d").value(), 86'400'000);
+    for (const char* text :
+         {"", "MiB", "-1MiB", "1 MiB", "1.5MiB", "99999999999999999999B", "9999999999999GiB"})
+        EXPECT_FALSE(ParseSize(text).ok()) << text;
+}
+
+TEST(Config, SeesPasswordsInConnectionStrings)
+{
+    EXPECT_TRUE(HoldsPassword("host=x password=secret"));
+    EXPECT_TRUE(HoldsPassword("postgresql://u:secret@h/db"));
+    EXPECT_TRUE(HoldsPassword("password=secret ' broken"));
+    EXPECT_FALSE(HoldsPassword("host=x user=u passfile=/p"));
+    EXPECT_FALSE(HoldsPassword(""));
+}
+
+} // namespace
+} // namespace wal2lake
