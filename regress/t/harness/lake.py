@@ -1,0 +1,200 @@
+"""An independent reader of a lake in a folder: protoc's classes, zstandard, hashlib and xxhash.
+
+It shares no line with the command that wrote the lake. Whatever it does not expect is a LakeError that
+names the file: a gap, a fork, a flipped byte, a count that is off, a record that refers to nothing.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import xxhash
+import zstandard
+
+from . import wire
+from .stream import Assembler, StreamError, parse_messages
+
+HEADER_MAGIC = (0x184D2A57).to_bytes(4, "little")
+FOOTER_MAGIC = (0x184D2A58).to_bytes(4, "little")
+GENESIS_NAME = "0" * 16 + ".w2l"
+
+
+class LakeError(Exception):
+    """The lake is not what its format says; the text names the object and what is wrong with it."""
+
+
+@dataclass
+class Segment:
+    """One object of the log, checked in itself; its place in the chain is Lake's business."""
+
+    path: Path
+    epoch: int
+    header: object
+    footer: object
+    sha256: bytes
+    messages: bytes
+    transactions: list = field(default_factory=list)
+
+
+def read_segment(path, epoch=1):
+    """Read and check one segment file."""
+    data = path.read_bytes()
+
+    def require(condition, what):
+        if not condition:
+            raise LakeError(f"{path}: {what}")
+
+    require(data[:4] == HEADER_MAGIC, "does not begin with a header frame")
+    length = int.from_bytes(data[4:8], "little")
+    payload = data[8:8 + length]
+    require(len(payload) == length and payload[:4] == b"W2LH", "the header is cut off or carries no W2LH")
+    require(data[-4:] == b"W2LF", "does not end with a footer")
+    footer_length = int.from_bytes(data[-8:-4], "little")
+    footer_start = len(data) - footer_length - 16
+    require(footer_start >= 8 + length, "the footer reaches into the header")
+    require(data[footer_start:footer_start + 4] == FOOTER_MAGIC, "the footer is not in its frame")
+    require(int.from_bytes(data[footer_start + 4:footer_start + 8], "little") == footer_length + 8,
+            "the footer's frame has another length than the footer")
+    try:
+        header = wire.parse(wire.segment.SegmentHeader, payload[4:])
+        footer = wire.parse(wire.segment.SegmentFooter, data[footer_start + 8:-8])
+    except ValueError as error:
+        raise LakeError(f"{path}: {error}") from error
+    require(header.format_version == 1, f"format version {header.format_version}")
+    require(xxhash.xxh3_128_digest(data[:footer_start]) == footer.xxh3_128, "checksum differs from the footer's")
+    messages = decompress(path, data[8 + length:footer_start])
+    require(len(messages) == footer.message_bytes,
+            f"{len(messages)} message bytes, the footer says {footer.message_bytes}")
+    segment = Segment(path, epoch, header, footer, hashlib.sha256(data).digest(), messages)
+    try:
+        assembler = Assembler(epoch)
+        for batch in parse_messages(messages):
+            segment.transactions.extend(assembler.feed(batch))
+        assembler.finish()
+    except StreamError as error:
+        raise LakeError(f"{path}: {error}") from error
+    check_content(segment, require)
+    return segment
+
+
+def decompress(path, data):
+    """The plain bytes of any number of zstd frames."""
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True) as reader:
+            return reader.read()
+    except zstandard.ZstdError as error:
+        raise LakeError(f"{path}: {error}") from error
+
+
+def check_content(segment, require):
+    """What header and footer claim against what is inside."""
+    header, footer = segment.header, segment.footer
+    require(footer.end_lsn >= header.start_lsn, "ends before it starts")
+    require(footer.transactions == len(segment.transactions),
+            f"{len(segment.transactions)} transactions, the footer says {footer.transactions}")
+    position = header.start_lsn
+    for transaction in segment.transactions:
+        require(transaction.commit_lsn >= position, f"transaction {transaction.xid} commits before {position:X}")
+        position = transaction.end_lsn
+    require(position <= footer.end_lsn, "a transaction ends after the segment")
+    if segment.transactions:
+        times = (segment.transactions[0].commit_time_us, segment.transactions[-1].commit_time_us)
+        require(times == (footer.first_commit_time_us, footer.last_commit_time_us), "commit times differ")
+    counted = count_changes(segment.transactions)
+    claimed = {}
+    for table in footer.counts:
+        for operation in ("insert", "update", "delete", "truncate"):
+            number = getattr(table, operation + "s")
+            if number:
+                claimed[f"{table.namespace}.{table.name}", operation] = number
+    require(counted == claimed, f"changes {counted}, the footer says {claimed}")
+
+
+def count_changes(transactions):
+    """{(table, operation): number} over transactions of the lake or of the oracle."""
+    counts = {}
+    for transaction in transactions:
+        for change in transaction.changes:
+            key = change.table, change.operation
+            counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+class Lake:
+    """The log of one source under a lake folder."""
+
+    def __init__(self, root, source):
+        self.log = Path(root) / source / "log"
+        self.source = source
+
+    def objects(self):
+        """Paths of all objects of the log, oldest first, temporary files left out."""
+        return sorted(self.log.glob("*/*.w2l"))
+
+    def segments(self):
+        """Walk the chain from genesis to tail and check each link. Raises LakeError at the first bad one."""
+        chain = []
+        for directory in sorted(path for path in self.log.glob("*") if path.is_dir()):
+            chain += self._epoch(directory, chain[-1] if chain else None)
+        if not chain:
+            raise LakeError(f"{self.log}: no genesis")
+        return chain
+
+    def _epoch(self, directory, previous):
+        number = int(directory.name)
+        remaining = {path.name: path for path in directory.glob("*.w2l")}
+        name, links = GENESIS_NAME, []
+        while name in remaining:
+            segment = read_segment(remaining.pop(name), number)
+            self._check_link(segment, previous, genesis=not links)
+            links.append(segment)
+            previous = segment
+            name = f"{segment.footer.end_lsn:016X}.w2l"
+            if segment.footer.end_lsn == segment.header.start_lsn and len(links) > 1:
+                raise LakeError(f"{segment.path}: covers nothing")
+        if not links:
+            raise LakeError(f"{directory}: no genesis")
+        if remaining:
+            raise LakeError(f"{directory / name}: missing; {sorted(remaining)[0]} and "
+                            f"{len(remaining) - 1} more are not reached from the genesis")
+        return links
+
+    def _check_link(self, segment, previous, genesis):
+        header = segment.header
+
+        def require(condition, what):
+            if not condition:
+                raise LakeError(f"{segment.path}: {what}")
+
+        require(header.source == self.source, f"belongs to source \"{header.source}\"")
+        require(header.HasField("genesis") == genesis, "a genesis that is not first, or a first that is none")
+        if genesis:
+            require(header.genesis.epoch == segment.epoch, f"says it is epoch {header.genesis.epoch}")
+            require(not segment.transactions, "a genesis with transactions")
+        else:
+            require(segment.path.name == f"{header.start_lsn:016X}.w2l", f"starts at {header.start_lsn:X}")
+            require(header.start_lsn == previous.footer.end_lsn, "does not start where its predecessor ends")
+            same = ("database", "database_oid", "system_id", "slot")
+            require(all(getattr(header, key) == getattr(previous.header, key) for key in same),
+                    "another database, cluster or slot than its predecessor")
+        if previous is None:
+            require(header.seq == 0 and header.previous_sha256 == b"", "a first genesis with a predecessor")
+        else:
+            require(header.seq == previous.header.seq + 1, f"seq {header.seq} after {previous.header.seq}")
+            require(header.previous_sha256 == previous.sha256, "its predecessor's SHA-256 differs")
+
+    def transactions(self):
+        """Every committed transaction, in the order of the log."""
+        return [transaction for segment in self.segments() for transaction in segment.transactions]
+
+    def end_lsn(self):
+        """How far the log reaches."""
+        return self.segments()[-1].footer.end_lsn
+
+    def messages(self):
+        """All decompressed bytes, header and footer payloads too: what a search for leaks has to see."""
+        found = []
+        for segment in self.segments():
+            found += [segment.header.SerializeToString(), segment.messages, segment.footer.SerializeToString()]
+        return b"\n".join(found)

@@ -1,0 +1,190 @@
+"""Reads the plugin's messages: framing, checksums, and transactions put together from batches."""
+
+from dataclasses import dataclass, field
+
+import xxhash
+
+from . import values, wire
+
+OPERATIONS = {wire.wal2lake.OPERATION_INSERT: "insert", wire.wal2lake.OPERATION_UPDATE: "update",
+              wire.wal2lake.OPERATION_DELETE: "delete"}
+LARGEST_FRAME = 1 << 30
+
+
+class StreamError(Exception):
+    """The bytes are not a stream of messages, or the messages contradict each other."""
+
+
+@dataclass
+class Change:
+    """One change of one table. Rows are {column: value}, values as in `values`."""
+
+    ordinal: int
+    operation: str
+    table: str
+    new: dict
+    old: dict
+    old_kind: int
+    relation: object
+
+
+@dataclass
+class Transaction:
+    xid: int
+    commit_lsn: int
+    end_lsn: int
+    commit_time_us: int
+    changes: list = field(default_factory=list)
+    epoch: int = 1
+
+
+def parse_messages(data):
+    """Batches of a stream. Newlines where a message may begin are skipped, as pg_recvlogical adds them."""
+    position = 0
+    while position < len(data):
+        if data[position] == 0x0A:
+            position += 1
+            continue
+        length, shift, start = 0, 0, position
+        while True:
+            if position >= len(data):
+                raise StreamError(f"byte {start}: cut off in a length")
+            byte = data[position]
+            position += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                break
+            if shift > 63:
+                raise StreamError(f"byte {start}: a length of more than 10 bytes")
+        if length == 10 or length > LARGEST_FRAME:
+            raise StreamError(f"byte {start}: no frame has a length of {length}")
+        if position + length > len(data):
+            raise StreamError(f"byte {start}: a frame of {length} bytes is cut off")
+        yield parse_frame(data[position:position + length], start)
+        position += length
+
+
+def parse_frame(data, start=0):
+    try:
+        frame = wire.parse(wire.wal2lake.Frame, data)
+        if xxhash.xxh3_64_intdigest(frame.batch) != frame.checksum:
+            raise StreamError(f"byte {start}: checksum of a frame differs")
+        return wire.parse(wire.wal2lake.Batch, frame.batch)
+    except ValueError as error:
+        raise StreamError(f"byte {start}: {error}") from error
+
+
+class Assembler:
+    """Feed it batches in order; it gives back whole transactions."""
+
+    def __init__(self, epoch=1):
+        self.epoch = epoch
+        self.relations = {}
+        self.open = None
+
+    def feed(self, batch):
+        kind = batch.WhichOneof("kind")
+        if kind is None:
+            if self.open is not None:
+                raise StreamError("a batch of no transaction inside of one")
+            for record in batch.records:
+                if record.WhichOneof("record") != "relation":
+                    raise StreamError("a batch of no transaction holds more than relations")
+                self._relation(record.relation)
+            return []
+        if kind != "committed":
+            raise StreamError(f"a batch of kind {kind}, which is not sent yet")
+        facts = batch.committed
+        if self.open is None:
+            self.open = Transaction(facts.xid, facts.commit_lsn, facts.end_lsn, facts.commit_time_us,
+                                    epoch=self.epoch)
+        opened = self.open
+        if (facts.xid, facts.commit_lsn, facts.end_lsn, facts.commit_time_us) != \
+                (opened.xid, opened.commit_lsn, opened.end_lsn, opened.commit_time_us):
+            raise StreamError(f"transaction {facts.xid} begins inside of transaction {opened.xid}")
+        if not facts.commit_lsn < facts.end_lsn:
+            raise StreamError(f"transaction {facts.xid} ends where it commits")
+        for record in batch.records:
+            self._record(record)
+        if not batch.last:
+            return []
+        self.open = None
+        return [opened]
+
+    def finish(self):
+        if self.open is not None:
+            raise StreamError(f"transaction {self.open.xid} has no last batch")
+
+    def _relation(self, relation):
+        if relation.id in self.relations and self.relations[relation.id] != relation:
+            raise StreamError(f"relation id {relation.id} is used twice")
+        if schema_id(relation) != relation.schema_id:
+            raise StreamError(f"schema id of {relation.namespace}.{relation.name} differs from its content")
+        self.relations[relation.id] = relation
+
+    def _find(self, relation_id):
+        try:
+            return self.relations[relation_id]
+        except KeyError:
+            raise StreamError(f"relation id {relation_id} was not announced") from None
+
+    def _record(self, record):
+        kind = record.WhichOneof("record")
+        if kind in ("relation", "stats"):
+            if record.ordinal != 0:
+                raise StreamError(f"a {kind} with an ordinal")
+            if kind == "relation":
+                self._relation(record.relation)
+            return
+        changes = self.open.changes
+        # Ordinals rise; the tables of one TRUNCATE share one, and gaps are changes that are not emitted.
+        if record.ordinal < 1 or (changes and record.ordinal <= changes[-1].ordinal):
+            raise StreamError(f"ordinal {record.ordinal} out of order in transaction {self.open.xid}")
+        if kind == "change":
+            changes.append(self._change(record.ordinal, record.change))
+        elif kind == "truncate":
+            if not record.truncate.relation_ids:
+                raise StreamError("a TRUNCATE of no table")
+            for relation_id in record.truncate.relation_ids:
+                relation = self._find(relation_id)
+                changes.append(Change(record.ordinal, "truncate", table_name(relation), None, None, 0, relation))
+        else:
+            raise StreamError(f"a record of kind {kind}, which is not sent yet")
+
+    def _change(self, ordinal, change):
+        relation = self._find(change.relation_id)
+        operation = OPERATIONS.get(change.operation)
+        if operation is None:
+            raise StreamError(f"operation {change.operation}")
+        if change.HasField("new") != (operation != "delete"):
+            raise StreamError(f"{operation} with or without a new row")
+        if change.HasField("old") != (change.old_kind != wire.wal2lake.OLD_KIND_NONE):
+            raise StreamError(f"{operation} whose old row and old_kind disagree")
+        new = self._row(relation, relation.columns, change.new) if change.HasField("new") else None
+        old = None
+        if change.HasField("old"):
+            columns = relation.columns
+            if change.old_kind == wire.wal2lake.OLD_KIND_KEY:
+                columns = [column for column in columns if column.is_key]
+            old = self._row(relation, columns, change.old)
+        return Change(ordinal, operation, table_name(relation), new, old, change.old_kind, relation)
+
+    @staticmethod
+    def _row(relation, columns, row):
+        if len(row.values) != len(columns):
+            raise StreamError(f"{table_name(relation)}: {len(row.values)} values for {len(columns)} columns")
+        return {column.name: values.read(column, value) for column, value in zip(columns, row.values)}
+
+
+def table_name(relation):
+    return f"{relation.namespace}.{relation.name}"
+
+
+def schema_id(relation):
+    """XXH3-64 of the message without its two ids, as the contract defines it."""
+    bare = wire.wal2lake.Relation()
+    bare.CopyFrom(relation)
+    bare.ClearField("id")
+    bare.ClearField("schema_id")
+    return xxhash.xxh3_64_intdigest(bare.SerializeToString())
