@@ -1,0 +1,41 @@
+"""Tokens computed a second time, from the definition alone: HMAC-SHA-256 over the canonical form."""
+
+import base64
+import hashlib
+import hmac
+import uuid
+from decimal import Decimal
+
+INTEGERS = {20, 21, 23, 26}
+NUMERIC, BPCHAR, UUID = 1700, 1042, 2950
+
+
+def keys_of(text):
+    """{id: bytes} of a key file."""
+    lines = (line.split() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return {identifier: base64.b64decode(secret) for identifier, secret in lines}
+
+
+def token(master, domain, base_type_oid, text):
+    """The 16 bytes that a value, given as PostgreSQL's text, becomes."""
+    derived = hmac.new(master, b"wal2lake/v1/" + domain.encode(), hashlib.sha256).digest()
+    return hmac.new(derived, canonical(base_type_oid, text), hashlib.sha256).digest()[:16]
+
+
+def canonical(base_type_oid, text):
+    if base_type_oid in INTEGERS:
+        return b"n" + text.encode()
+    if base_type_oid == NUMERIC:
+        return b"n" + _numeric(text).encode()
+    if base_type_oid == UUID:
+        return b"u" + uuid.UUID(text).bytes
+    return b"s" + (text.rstrip(" ") if base_type_oid == BPCHAR else text).encode()
+
+
+def _numeric(text):
+    if text in ("NaN", "Infinity", "-Infinity"):
+        return text
+    plain = format(Decimal(text), "f")
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    return "0" if plain in ("-0", "") else plain
