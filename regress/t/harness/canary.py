@@ -1,0 +1,155 @@
+"""Canaries: strings planted in values that must not leave the server, and the search for them.
+
+Every marker begins with a stem that is random per seed, so one search for the stem, in every form a
+leak could take, covers all markers at once. Hashes cover whole values, so they are looked for value by
+value, together with values that cannot hold a stem (numbers, addresses, uuids).
+"""
+
+import base64
+import hashlib
+import random
+import re
+import string
+import uuid
+from dataclasses import dataclass, field
+
+import xxhash
+
+ALPHABET = string.ascii_lowercase + string.digits
+TAIL = 14
+
+DIGESTS = {
+    "md5": lambda data: hashlib.md5(data).digest(),
+    "sha1": lambda data: hashlib.sha1(data).digest(),
+    "sha256": lambda data: hashlib.sha256(data).digest(),
+    "sha512": lambda data: hashlib.sha512(data).digest(),
+    "xxh3-64": lambda data: xxhash.xxh3_64_digest(data),
+    "xxh3-128": lambda data: xxhash.xxh3_128_digest(data),
+    "xxh64": lambda data: xxhash.xxh64_digest(data),
+}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One thing found: which marker or value, planted where, in which form."""
+
+    what: str
+    where: str
+    form: str
+
+
+@dataclass
+class Canaries:
+    """Makes markers and remembers them. `red` may never be found outside the server, `green` must be."""
+
+    rng: random.Random
+    red: dict = field(default_factory=dict)
+    green: dict = field(default_factory=dict)
+    values: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.red_stem = "q" + "".join(self.rng.choices(string.ascii_lowercase, k=9))
+        self.green_stem = "g" + "".join(self.rng.choices(string.ascii_lowercase, k=9))
+
+    def red_marker(self, where):
+        marker = self.red_stem + "".join(self.rng.choices(ALPHABET, k=TAIL))
+        self.red[marker] = where
+        return marker
+
+    def green_marker(self, where):
+        marker = self.green_stem + "".join(self.rng.choices(ALPHABET, k=TAIL))
+        self.green[marker] = where
+        return marker
+
+    def value(self, where, value):
+        """Remember a whole value as the column stores it: what an unkeyed hash would be taken of."""
+        self.values[value] = where
+        return value
+
+    def find_red(self, haystack, hashed_values=60):
+        """Every trace of a red marker or value in the bytes. Hashes are tried for a sample of the values."""
+        hits = self._markers(haystack, self.red_stem, self.red)
+        values = list(self.values.items())
+        if len(values) > hashed_values:
+            values = random.Random(0).sample(values, hashed_values)
+        for value, where in [*values, *list(self.red.items())[:hashed_values]]:
+            for form, needle in value_forms(value):
+                if needle in haystack:
+                    hits.append(Hit(str(value), where, form))
+        return hits
+
+    def find_green(self, haystack):
+        """The same search, for what may leave."""
+        return self._markers(haystack, self.green_stem, self.green)
+
+    @staticmethod
+    def _markers(haystack, stem, known):
+        hits = []
+        for found in set(re.findall(stem.encode() + b"[a-z0-9]{%d}" % TAIL, haystack)):
+            marker = found.decode()
+            if marker in known:
+                hits.append(Hit(marker, known[marker], "clear"))
+        for form, needle in stem_forms(stem):
+            if needle in haystack and not (form == "clear" and hits):
+                hits.append(Hit(stem + "...", "any column", form))
+        return hits
+
+
+def stem_forms(stem):
+    """The stem as it would show in clear, and inside of encoded or mangled text."""
+    plain = stem.encode()
+    yield "clear", plain
+    yield "upper case", stem.upper().encode()
+    yield "hex", plain.hex().encode()
+    yield "HEX", plain.hex().upper().encode()
+    yield "reversed", plain[::-1]
+    yield "utf-16", stem.encode("utf-16-le")
+    yield "rot13", stem.translate(str.maketrans(string.ascii_lowercase,
+                                                string.ascii_lowercase[13:] + string.ascii_lowercase[:13])).encode()
+    for offset in range(3):
+        yield f"base64+{offset}", base64_inside(plain, offset)
+
+
+def base64_inside(plain, offset):
+    """The characters of base64 that depend on `plain` alone where it begins at `offset` modulo 3."""
+    encoded = base64.b64encode(b"\0" * offset + plain)
+    first = (offset * 8 + 5) // 6
+    last = (offset + len(plain)) * 8 // 6
+    return encoded[first:last]
+
+
+def value_forms(value):
+    """A whole value in clear and under unkeyed hashes, each raw, in hex and in base64."""
+    plain = str(value).encode()
+    if isinstance(value, int):
+        yield "decimal", plain
+        yield "varint", varint(value << 1 ^ value >> 63)
+        yield "int8 big endian", value.to_bytes(8, "big", signed=True)
+        yield "int8 little endian", value.to_bytes(8, "little", signed=True)
+    elif isinstance(value, uuid.UUID):
+        yield "text", plain
+        yield "bytes", value.bytes
+    else:
+        yield "clear", plain
+        yield "hex", plain.hex().encode()
+        for offset in range(3):
+            yield f"base64+{offset}", base64_inside(plain, offset)
+    for name, digest in DIGESTS.items():
+        for text, hashed in (("", plain), ("newline ", plain + b"\n")):
+            raw = digest(hashed)
+            yield f"{text}{name} bytes", raw
+            # As many bytes as a token has, in case a digest was cut to a token's length.
+            yield f"{text}{name} hex", raw[:16].hex().encode()
+            yield f"{text}{name} HEX", raw[:16].hex().upper().encode()
+            yield f"{text}{name} base64", base64_inside(raw, 0)[:20]
+            if len(raw) > 16:
+                yield f"{text}{name} 16 bytes", raw[:16]
+
+
+def varint(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
