@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs what building and testing wal2lake needs, as Debian packages.
+# Silent and quick when all is there; uses sudo when not root. Run by `make deps`.
+set -eu
+
+packages="
+postgresql-15 postgresql-client-15 postgresql-server-dev-15
+gcc g++ make cmake ninja-build pkg-config clang-format
+libpq-dev libssl-dev libzstd-dev libxxhash-dev
+libprotozero-dev protobuf-compiler libprotobuf-dev
+libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
+libgtest-dev libgmock-dev
+python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest
+util-linux zstd"
+
+die() {
+    printf 'deps.sh: %s\n' "$1" >&2
+    exit 1
+}
+
+command -v dpkg-query >/dev/null 2>&1 ||
+    die "this is not a Debian system; install what docs/testing.md lists by your own package manager"
+
+# One query for all: a package counts only when it is installed and configured.
+# A name that dpkg has never seen makes the query fail, and is simply not in its answer.
+installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' $packages 2>/dev/null |
+    awk '$1 ~ /^.i$/ { print $2 }') || true
+missing=""
+for package in $packages; do
+    case "
+$installed
+" in
+    *"
+$package
+"*) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 ||
+        die "missing:$missing; run this as root, or install sudo"
+    as_root="sudo"
+fi
+
+printf 'installing%s\n' "$missing"
+
+# Installing a server package creates and starts a cluster by default. We bring our own,
+# so say no where nobody has one; where there are clusters, the administrator has decided.
+no_cluster=""
+drop_in=/etc/postgresql-common/createcluster.d/wal2lake-deps.conf
+if [ -z "$(ls -A /etc/postgresql 2>/dev/null)" ]; then
+    no_cluster=yes
+    $as_root mkdir -p "${drop_in%/*}"
+    echo 'create_main_cluster = false' | $as_root tee "$drop_in" >/dev/null
+fi
+forget_drop_in() {
+    [ -z "$no_cluster" ] || $as_root rm -f "$drop_in"
+}
+trap forget_drop_in EXIT
+
+apt_get() {
+    # DEBIAN_FRONTEND passes through sudo only as an argument of env.
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@"
+}
+
+log=$(mktemp)
+if ! { apt_get update && apt_get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    die "apt-get could not install:$missing; see above, check the network and /etc/apt/sources.list (Debian 12, main), and run it again"
+fi
+rm -f "$log"
