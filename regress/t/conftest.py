@@ -10,6 +10,9 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from harness.cluster import Cluster  # noqa: E402
+from harness.database import Database  # noqa: E402
+
 
 @pytest.fixture
 def seed(request):
@@ -17,3 +20,18 @@ def seed(request):
     number = int(os.environ.get("WAL2LAKE_SEED") or random.SystemRandom().randrange(2**31))
     print(f"seed {number} (repeat with WAL2LAKE_SEED={number})")
     return number
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One server for the tests that change nothing about it. Its log is as talkative as a careful operator's."""
+    settings = {"log_min_messages": "debug1", "max_replication_slots": 20, "max_prepared_transactions": 5}
+    with Cluster(settings, name="shared") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(server, request):
+    """A database of the test's own with the extension; its slots are gone afterwards."""
+    with Database(server, request.node.name) as made:
+        yield made

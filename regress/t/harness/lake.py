@@ -150,7 +150,7 @@ class Lake:
             self._check_link(segment, previous, genesis=not links)
             links.append(segment)
             previous = segment
-            name = f"{segment.footer.end_lsn:016X}.w2l"
+            name = f"{segment.footer.end_lsn:016x}.w2l"
             if segment.footer.end_lsn == segment.header.start_lsn and len(links) > 1:
                 raise LakeError(f"{segment.path}: covers nothing")
         if not links:
@@ -173,7 +173,7 @@ class Lake:
             require(header.genesis.epoch == segment.epoch, f"says it is epoch {header.genesis.epoch}")
             require(not segment.transactions, "a genesis with transactions")
         else:
-            require(segment.path.name == f"{header.start_lsn:016X}.w2l", f"starts at {header.start_lsn:X}")
+            require(segment.path.name == f"{header.start_lsn:016x}.w2l", f"starts at {header.start_lsn:X}")
             require(header.start_lsn == previous.footer.end_lsn, "does not start where its predecessor ends")
             same = ("database", "database_oid", "system_id", "slot")
             require(all(getattr(header, key) == getattr(previous.header, key) for key in same),

@@ -103,7 +103,7 @@ def write_lake(root, segments=3, source="cell1.main"):
         header = header_of(position, seq, hashlib.sha256(data).digest(), source)
         time = 1_700_000_000_000_000
         data = segment_bytes(header, batches, second + 0x30, 2, 3, (time + xid, time + xid + 1))
-        path = folder / f"{position:016X}.w2l"
+        path = folder / f"{position:016x}.w2l"
         path.write_bytes(data)
         paths.append(path)
         position, xid = second + 0x30, xid + 2

@@ -1,0 +1,153 @@
+"""The command under test as a process: its configuration, its life, its log."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .lake import Lake
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SOURCE = "cell1.main"
+SLOT = "wal2lake"
+
+
+def binary():
+    """The command: WAL2LAKE_BIN, or where `make` puts it."""
+    path = Path(os.environ.get("WAL2LAKE_BIN") or REPOSITORY / "build/release/tools/wal2lake/wal2lake")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not built; run `make`, or set WAL2LAKE_BIN")
+    return path
+
+
+def mutant(name):
+    """A build of the command with one safeguard taken out, beside the real one."""
+    found = sorted((REPOSITORY / "build").rglob(f"wal2lake_mutant_{name}"))
+    found = [path for path in found if path.is_file()]
+    if not found:
+        raise FileNotFoundError(f"no wal2lake_mutant_{name} under {REPOSITORY}/build; run `make`")
+    return found[0]
+
+
+def command(*arguments, executable=None, stdin=b"", timeout=60, env=None):
+    """Run the command to its end. Bytes in, bytes out."""
+    return subprocess.run([executable or binary(), *map(str, arguments)], input=stdin, capture_output=True,
+                          timeout=timeout, cwd="/", env={**clean_environment(), **(env or {})})
+
+
+def clean_environment():
+    """No libpq setting and no configuration of the caller reaches what is tested."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WAL2LAKE"))}
+
+
+def write_config(path, lake, conninfo, *, slot=SLOT, source=SOURCE, max_size="64MiB", max_age="1s", idle_age="10m",
+                 extra=""):
+    """A configuration file of one source."""
+    path.write_text(f"""\
+[lake]
+url = "file://{lake}"
+[segment]
+max_size = "{max_size}"
+max_age = "{max_age}"
+idle_age = "{idle_age}"
+[[source]]
+id = "{source}"
+conninfo = "{conninfo}"
+slot = "{slot}"
+{extra}""", encoding="utf-8")
+    return path
+
+
+class Forwarder:
+    """`wal2lake run`, as many times as it is started; one log over all of them."""
+
+    def __init__(self, config, log, *, executable=None, arguments=("--log-level", "debug")):
+        self.config, self.log = Path(config), Path(log)
+        self.executable, self.arguments = executable, arguments
+        self.process = None
+
+    def start(self, *arguments):
+        if self.process is not None and self.process.poll() is None:
+            raise RuntimeError("it is running")
+        with open(self.log, "ab") as log:
+            # A crash of the test takes the forwarder with it.
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", self.executable or binary(), "run", "-c", self.config,
+                 *self.arguments, *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=clean_environment())
+        return self
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill9(self):
+        self.process.kill()
+        self.process.wait()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def terminate(self, timeout=30):
+        """SIGTERM: it seals, ships, acknowledges and exits. Its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def wait(self, timeout=30):
+        return self.process.wait(timeout)
+
+    def stop(self):
+        """Whatever its state: gone afterwards."""
+        if self.running():
+            self.process.send_signal(signal.SIGCONT)
+            self.kill9()
+
+    def __enter__(self):
+        return self.start() if self.process is None else self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def log_text(self, offset=0):
+        if not self.log.exists():
+            return ""
+        with open(self.log, "rb") as log:
+            log.seek(offset)
+            return log.read().decode("utf-8", "replace")
+
+    def log_lines(self):
+        """Its log as dictionaries; a last line that a kill cut off is left out."""
+        lines = []
+        for line in self.log_text().splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                continue
+        return lines
+
+
+def tail_end(lake, source=SOURCE):
+    """How far the lake reaches, by its tail alone; 0 while it is empty. Cheap enough to poll."""
+    objects = Lake(lake, source).objects()
+    return footer_end(objects[-1]) if objects else 0
+
+
+def footer_end(path):
+    from . import wire
+    data = path.read_bytes()
+    length = int.from_bytes(data[-8:-4], "little")
+    return wire.parse(wire.segment.SegmentFooter, data[-8 - length:-8]).end_lsn
+
+
+def wait_shipped(forwarder, lake, lsn, timeout=60):
+    """Wait until the lake covers the LSN; fail at once where the forwarder has given up."""
+    deadline = time.monotonic() + timeout
+    while tail_end(lake) < lsn:
+        if forwarder is not None and not forwarder.running():
+            raise RuntimeError(f"the forwarder ended with {forwarder.process.returncode}:\n"
+                               f"{forwarder.log_text()[-2000:]}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the lake reaches {tail_end(lake):X} after {timeout} s, not {lsn:X}:\n"
+                               f"{forwarder.log_text()[-2000:] if forwarder else ''}")
+        time.sleep(0.05)
