@@ -97,7 +97,7 @@ class Cluster:
             "autovacuum_naptime": "1d",
             "wal_sender_timeout": "10s",
             "log_line_prefix": "%m [%p] ",
-            "log_min_messages": "log",
+            "log_min_messages": "warning",
             "fsync": "on" if fsync else "off",
         }
         if preload:

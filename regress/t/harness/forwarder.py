@@ -151,3 +151,12 @@ def wait_shipped(forwarder, lake, lsn, timeout=60):
             raise TimeoutError(f"the lake reaches {tail_end(lake):X} after {timeout} s, not {lsn:X}:\n"
                                f"{forwarder.log_text()[-2000:] if forwarder else ''}")
         time.sleep(0.05)
+
+
+def wait_until_streaming(forwarder, cluster, slot, timeout=30):
+    """Wait until the slot has a reader; fail at once where the forwarder has given up."""
+    deadline = time.monotonic() + timeout
+    while not cluster.query("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND active", (slot,)):
+        if not forwarder.running() or time.monotonic() > deadline:
+            raise RuntimeError(f"the forwarder does not stream from {slot}:\n{forwarder.log_text()[-2000:]}")
+        time.sleep(0.05)
