@@ -1,0 +1,377 @@
+"""Bad input to the command: one sentence that names the thing and the fix, the right exit code, nothing lost.
+
+Each test that stops the forwarder goes on after the fix and finds every row in the lake.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness import forwarder, tokens
+from harness.cluster import Cluster, wait_until
+from harness.compare import differences
+from harness.database import Database
+from harness.lake import Lake
+
+OK, USAGE, LAKE, SOURCE, STORE = 0, 2, 3, 4, 5
+
+
+def is_t(table):
+    return table == "public.t"
+
+
+class App:
+    """A database with one hashed column, a slot, a lake, and a configuration that joins them."""
+
+    def __init__(self, database, folder):
+        self.database, self.cluster, self.folder = database, database.cluster, folder
+        self.lake = folder / "lake"
+        self.slot = f"{database.name[:50]}_w2l"
+        self.config = self.configure()
+        database.execute("CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text)")
+        database.label("t", id="green", email="red hash domain=email")
+        self.running = None
+
+    def configure(self, name="w.toml", **changes):
+        values = {"lake": self.lake, "conninfo": self.cluster.conninfo(self.database.name), "slot": self.slot,
+                  "max_age": "200ms", **changes}
+        return forwarder.write_config(self.folder / name, values.pop("lake"), values.pop("conninfo"), **values)
+
+    def create(self):
+        """Slot, log and witness."""
+        done = forwarder.command("slot", "create", "-c", self.config)
+        assert done.returncode == OK, done.stderr
+        self.oracle = self.database.oracle()
+        return self
+
+    def insert(self, rows=1):
+        for number in range(rows):
+            self.database.execute(f"INSERT INTO t (email) VALUES ('user{number}@example.com')")
+
+    def run(self, *arguments, config=None):
+        """A forwarder in the background."""
+        self.running = forwarder.Forwarder(config or self.config, self.folder / "forwarder.log")
+        return self.running.start(*arguments)
+
+    def ship(self, rows=3):
+        """Insert, and forward until it is in the lake. One segment at least."""
+        self.insert(rows)
+        with self.run():
+            forwarder.wait_shipped(self.running, self.lake, self.oracle.transactions()[-1].end_lsn)
+            assert self.running.terminate() == OK
+
+    def refused(self, *arguments, code, config=None):
+        """`run` ends by itself with this code; its last sentence."""
+        with self.run(*arguments, config=config) as running:
+            try:
+                assert running.wait(20) == code, running.log_text()
+            except subprocess.TimeoutExpired:
+                pytest.fail(f"still running after 20 s: {running.log_text()[-2000:]}")
+        return last_sentence(running.log_text())
+
+    def complete(self):
+        """Everything committed is in the lake, once and in order."""
+        shipped = Lake(self.lake, forwarder.SOURCE).transactions()
+        keys = tokens.keys_of(self.cluster.key_file.read_text())
+        assert differences(shipped, self.oracle.transactions(), is_t, keys) == []
+
+
+def last_sentence(text):
+    """What was said last: the text of a JSON line, or the line."""
+    line = text.strip().splitlines()[-1]
+    try:
+        return json.loads(line)["text"]
+    except (ValueError, KeyError):
+        return line
+
+
+@pytest.fixture
+def app(database, tmp_path):
+    made = App(database, tmp_path)
+    yield made
+    if made.running is not None:
+        made.running.stop()
+
+
+# ---- usage and configuration ----
+
+@pytest.mark.parametrize("arguments", [["frobnicate"], ["run", "--frobnicate"], ["slot"], ["slot", "frobnicate"],
+                                       ["cat", "--frobnicate"], ["verify", "--frobnicate"]])
+def test_wrong_usage(arguments):
+    done = forwarder.command(*arguments)
+    assert done.returncode == USAGE and done.stdout == b""
+    assert arguments[-1].strip("-").encode() in done.stderr
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[lake]\nurll = 'file:///x'\n", ["w.toml:2", "lake.urll", "lake.url"]),
+    ("[lake]\nurl = 'file:///x'\n[segmnet]\n", ["w.toml:3", "segmnet", "segment"]),
+    ("[segment]\nmax_size = '64'\n", ["w.toml:2", "segment.max_size", "64MiB"]),
+    ("[segment]\nmax_age = 60\n", ["w.toml:2", "segment.max_age"]),
+    ("[[source]]\nid = 'CELL/1'\n", ["CELL/1"]),
+    ("[[source]]\nid = 'a'\nslot = 'Not-A-Slot'\n", ["Not-A-Slot"]),
+    ("[[source]]\nslot = 'wal2lake'\n", ["w.toml", "id"]),
+    ("[lake]\nurl = 'ftp://x/y'\n[[source]]\nid = 'a'\n", ["ftp://x/y"]),
+    ("[lake\n", ["w.toml:1"]),
+    ("", ["source"]),
+])
+def test_a_wrong_configuration(tmp_path, text, words):
+    config = tmp_path / "w.toml"
+    config.write_text(text)
+    done = forwarder.command("run", "-c", config, timeout=20)
+    sentence = last_sentence(done.stderr.decode())
+    assert done.returncode == USAGE, done
+    assert [word for word in words if word not in sentence] == [], sentence
+
+
+def test_a_missing_configuration(tmp_path):
+    done = forwarder.command("run", "-c", tmp_path / "none.toml", timeout=20)
+    assert done.returncode == USAGE and str(tmp_path / "none.toml") in last_sentence(done.stderr.decode())
+
+
+def test_a_password_in_the_configuration_is_never_shown(app):
+    """Whatever is done about it, no line repeats it."""
+    config = app.configure("secret.toml", conninfo=app.cluster.conninfo("nowhere") + " password=hunter2secret")
+    done = forwarder.command("slot", "list", "-c", config, timeout=20)
+    assert done.returncode != OK and b"hunter2secret" not in done.stdout + done.stderr
+
+
+# ---- the source ----
+
+def test_a_slot_that_does_not_exist(app):
+    sentence = app.refused(code=SOURCE)
+    assert app.slot in sentence and "slot create" in sentence
+    app.create().ship()
+    app.complete()
+
+
+def test_a_slot_of_another_plugin(app):
+    app.database.execute(f"SELECT pg_create_logical_replication_slot('{app.slot}', 'test_decoding')")
+    sentence = app.refused(code=SOURCE)
+    assert app.slot in sentence and "test_decoding" in sentence
+    assert not Lake(app.lake, forwarder.SOURCE).objects()
+
+
+def test_a_slot_of_another_database(app):
+    with Database(app.cluster, "elsewhere") as other:
+        other.execute(f"SELECT pg_create_logical_replication_slot('{app.slot}', 'wal2lake')")
+        sentence = app.refused(code=SOURCE)
+        assert app.slot in sentence and other.name in sentence
+
+
+def test_a_database_that_does_not_exist(app):
+    sentence = app.refused(code=SOURCE, config=app.configure(conninfo=app.cluster.conninfo("nowhere")))
+    assert "nowhere" in sentence and "dbname" in sentence
+
+
+def test_a_role_without_replication(app):
+    app.cluster.query("CREATE ROLE weak LOGIN")
+    try:
+        app.create()
+        config = app.configure(conninfo=app.cluster.conninfo(app.database.name, "weak"))
+        assert "REPLICATION" in app.refused(code=SOURCE, config=config)
+    finally:
+        app.cluster.query("DROP ROLE weak")
+
+
+def test_a_slot_in_use_is_waited_for(app):
+    """Most often the reader is our own former connection, so this is no reason to end."""
+    app.create().insert(2)
+    second = forwarder.Forwarder(app.config, app.folder / "second.log")
+    with app.run() as first:
+        forwarder.wait_until_streaming(first, app.cluster, app.slot)
+        with second.start():
+            wait_until(lambda: "in use" in second.log_text(), 20, "a line about the slot in use")
+            assert second.running() and app.slot in second.log_text()
+            first.kill9()
+            app.insert(2)
+            forwarder.wait_shipped(second, app.lake, app.oracle.transactions()[-1].end_lsn)
+            assert second.terminate() == OK
+    app.complete()
+
+
+def test_a_key_file_that_breaks_stops_the_source_and_nothing_is_lost(tmp_path):
+    with Cluster(name="key") as cluster, Database(cluster, "app") as database:
+        app = App(database, tmp_path).create()
+        app.insert(2)
+        good = cluster.key_file.read_text()
+        cluster.write_keys("nonsense\n")
+        sentence = app.refused(code=SOURCE)
+        assert str(cluster.key_file) in sentence and "line 1" in sentence
+        cluster.write_keys(good, 0o644)
+        assert "chmod 0600" in app.refused(code=SOURCE)
+        cluster.write_keys(good)
+        app.ship()
+        app.complete()
+
+
+def test_an_unknown_plugin_option(app):
+    app.create()
+    config = app.configure(extra='options = { unheard_of = "1" }\n')
+    with app.run(config=config) as running:
+        assert running.wait(20) in (LAKE, SOURCE)
+    assert "option" in last_sentence(running.log_text())
+
+
+# ---- the lake ----
+
+def test_a_used_slot_without_its_log(app):
+    app.create().ship()
+    shutil.rmtree(app.lake)
+    sentence = app.refused(code=LAKE)
+    assert app.slot in sentence and str(app.lake) in sentence
+
+
+def test_a_lake_of_another_source(app):
+    app.create().ship()
+    (app.lake / forwarder.SOURCE).rename(app.lake / "cell2.main")
+    sentence = app.refused(code=LAKE, config=app.configure("other.toml", source="cell2.main"))
+    assert forwarder.SOURCE in sentence and "cell2.main" in sentence
+    (app.lake / "cell2.main").rename(app.lake / forwarder.SOURCE)
+    app.ship()
+    app.complete()
+
+
+def test_a_lake_of_another_server(app, tmp_path):
+    app.create().ship()
+    with Cluster(name="other") as cluster, Database(cluster, app.database.name) as database:
+        other = App(database, tmp_path / "o") if (tmp_path / "o").mkdir() is None else None
+        config = other.configure(lake=app.lake, slot=app.slot)
+        database.execute(f"SELECT pg_create_logical_replication_slot('{app.slot}', 'wal2lake')")
+        assert "another server" in other.refused(code=LAKE, config=config)
+    app.ship()
+    app.complete()
+
+
+def test_a_lake_of_another_slot(app):
+    app.create().ship()
+    app.database.plugin_slot("another_slot")
+    sentence = app.refused(code=LAKE, config=app.configure("other.toml", slot="another_slot"))
+    assert "another_slot" in sentence and app.slot in sentence
+
+
+def segments_of(app, count=3):
+    """A log of some segments."""
+    app.create()
+    for _ in range(count):
+        app.ship()
+    objects = Lake(app.lake, forwarder.SOURCE).objects()
+    assert len(objects) > count
+    return objects
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    path.write_bytes(data)
+
+
+def verify_refuses(app, path):
+    """`verify` by folder and by configuration, each naming the object."""
+    for arguments in ([app.lake], ["-c", app.config]):
+        done = forwarder.command("verify", *arguments)
+        assert done.returncode == LAKE, done
+        assert path.name in done.stderr.decode() + done.stdout.decode()
+
+
+def test_a_sound_lake_verifies(app):
+    segments_of(app)
+    for arguments in ([app.lake], ["-c", app.config]):
+        done = forwarder.command("verify", *arguments)
+        assert done.returncode == OK, done
+
+
+@pytest.mark.parametrize("position", [0, 1, -1])
+def test_a_damaged_segment(app, position):
+    path = segments_of(app)[position]
+    good = path.read_bytes()
+    damage(path)
+    verify_refuses(app, path)
+    if position != 0:
+        done = forwarder.command("cat", path)
+        assert done.returncode == LAKE and path.name in done.stderr.decode()
+    if position == -1:
+        sentence = app.refused(code=LAKE)
+        assert path.name in sentence and "verify" in sentence
+        path.write_bytes(good)
+        app.ship()
+        app.complete()
+
+
+def test_a_missing_segment_in_the_middle(app):
+    path = segments_of(app)[1]
+    path.unlink()
+    verify_refuses(app, path)
+
+
+def test_a_missing_tail_is_a_gap(app):
+    """The server was told that it is safe; going on would paper it over."""
+    path = segments_of(app)[-1]
+    good = path.read_bytes()
+    path.unlink()
+    sentence = app.refused(code=LAKE)
+    assert "gap" in sentence and app.slot in sentence
+    path.write_bytes(good)
+    app.ship()
+    app.complete()
+
+
+def test_cat_of_what_is_not_there(tmp_path):
+    done = forwarder.command("cat", tmp_path / "none.w2l")
+    assert done.returncode in (USAGE, STORE) and b"none.w2l" in done.stderr
+
+
+# ---- the store ----
+
+def test_a_lake_that_cannot_be_a_folder(app):
+    app.create()
+    blocked = app.folder / "file"
+    blocked.write_text("not a folder")
+    for arguments in (["run", "-c"], ["slot", "create", "-c"]):
+        config = app.configure("blocked.toml", lake=blocked / "lake", slot=app.slot if arguments[0] == "run" else "new")
+        done = forwarder.command(*arguments, config, timeout=20)
+        assert done.returncode == STORE, done
+        assert str(blocked) in last_sentence(done.stderr.decode())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_waited_out(app, small_disk):
+    """It says so, goes on by itself when there is room, and nothing is lost, also over a kill -9 in between."""
+    app.lake = small_disk / "lake"
+    app.config = app.configure(lake=app.lake)
+    app.create().ship()
+    ballast = small_disk / "ballast"
+    with open(ballast, "wb") as file:
+        with pytest.raises(OSError):
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+    app.insert(5)
+    with app.run() as running:
+        wait_until(lambda: "store_failed" in running.log_text() or not running.running(), 20, "a line about the store")
+        assert running.running(), running.log_text()
+        line = next(line for line in running.log_lines() if line.get("event") == "store_failed")
+        assert "No space left on device" in line["text"] and str(app.lake) in line["text"]
+        running.kill9()
+        app.insert(5)
+        running.start()
+        wait_until(lambda: running.log_text().count("store_failed") > 1 or not running.running(), 20, "it to fail again")
+        ballast.unlink()
+        forwarder.wait_shipped(running, app.lake, app.oracle.transactions()[-1].end_lsn)
+        assert running.terminate() == OK
+    assert "store_recovered" in running.log_text()
+    app.complete()
