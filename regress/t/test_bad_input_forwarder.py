@@ -369,7 +369,8 @@ def test_a_full_disk_is_waited_out(app, small_disk):
         running.kill9()
         app.insert(5)
         running.start()
-        wait_until(lambda: running.log_text().count("store_failed") > 1 or not running.running(), 20, "it to fail again")
+        wait_until(lambda: running.log_text().count("store_failed") > 1 or not running.running(), 20,
+                   "it to fail again")
         ballast.unlink()
         forwarder.wait_shipped(running, app.lake, app.oracle.transactions()[-1].end_lsn)
         assert running.terminate() == OK

@@ -30,7 +30,7 @@ def test_everything_it_shows_is_true(tmp_path):
     assert "0 of" in done.stdout and "seed 7" in done.stdout
     assert leftovers() <= before, "the server's directory should be gone"
     # The command it says to try works, though the server is gone.
-    command = next(line.split("|")[0].strip() for line in done.stdout.splitlines() if " cat /" in line and "| head" in line)
+    command = next(line.split("|")[0] for line in done.stdout.splitlines() if " cat /" in line and "| head" in line)
     cat = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert cat.returncode == 0 and cat.stdout.count("\n") > 1
 

@@ -180,9 +180,11 @@ def assert_silent(canaries, name, data):
 
 def test_frames_hold_no_red_value(leaky):
     leaky.traffic()
-    for name, data in (("peek", leaky.slot.peek()), ("pg_recvlogical", leaky.slot.receive(leaky.database.commit_end()))):
+    streams = {"peek": leaky.slot.peek(), "pg_recvlogical": leaky.slot.receive(leaky.database.commit_end())}
+    for name, data in streams.items():
         assert_silent(leaky.canaries, name, data)
-        assert {hit.where for hit in leaky.canaries.find_green(data)} == {"person.green_text", "full_identity.green_text"}
+        found = {hit.where for hit in leaky.canaries.find_green(data)}
+        assert found == {"person.green_text", "full_identity.green_text"}
 
 
 def test_rows_are_there_all_the_same(leaky):
@@ -307,5 +309,5 @@ def test_segments_and_logs_hold_no_red_value(shipped):
     other = b"\n".join(path.read_bytes() for path in shipped.lake.log.parent.rglob("*") if path.is_file())
     assert_silent(shipped.canaries, "objects as stored", other)
     cluster = shipped.database.cluster
-    pids = decoding_pids(cluster, shipped.slot.slot, shipped.offset)
-    assert_silent(shipped.canaries, "the walsender's log", "\n".join(cluster.log_of_pids(pids, shipped.offset)).encode())
+    log = cluster.log_of_pids(decoding_pids(cluster, shipped.slot.slot, shipped.offset), shipped.offset)
+    assert_silent(shipped.canaries, "the walsender's log", "\n".join(log).encode())

@@ -65,8 +65,9 @@ def test_hostile_pgoptions_of_a_walsender(labelled):
     end = labelled.commit_end()
     for name in (*settings_of(cluster), "wal2lake.unheard_of"):
         for value in ("", "/etc/passwd", "1"):
-            done = cluster.program("pg_recvlogical", "-S", labelled.slot.slot, "-d", labelled.name, "--start", "-f", "-",
-                                   "--no-loop", f"--endpos={end}", env={"PGOPTIONS": f"-c {name}={quoted(value)}"})
+            done = cluster.program("pg_recvlogical", "-S", labelled.slot.slot, "-d", labelled.name, "--start",
+                                   "-f", "-", "--no-loop", f"--endpos={end}",
+                                   env={"PGOPTIONS": f"-c {name}={quoted(value)}"})
             assert done.returncode != 0 and done.stdout == b"" and b"FATAL" in done.stderr, (name, value, done.stderr)
     assert crashes(cluster) == []
 

@@ -280,7 +280,7 @@ class Rows:
         now = self.now()
         return {"noteable_type": kind, "noteable_id": target, "author_id": author,
                 "note": self._remember("notes.note", f"{self.sentence()}\n{self._red('notes.note')} it's \\ done"),
-                "position": self.rng.choice((None, json.dumps({"new_line": self.rng.randrange(999), "é": [1.0, None]}))),
+                "position": self.rng.choice((None, json.dumps({"line": self.rng.randrange(999), "é": [1.0, None]}))),
                 "system": self.rng.random() < 0.3, "discussion_id": uuid.UUID(int=self.rng.getrandbits(128)),
                 "created_at": now, "updated_at": now}
 
