@@ -80,10 +80,10 @@ class App:
 
 
 def last_sentence(text):
-    """What was said last: the text of a JSON line, or the line."""
+    """What was said last: the message of a JSON line, or the line."""
     line = text.strip().splitlines()[-1]
     try:
-        return json.loads(line)["text"]
+        return json.loads(line)["message"]
     except (ValueError, KeyError):
         return line
 
@@ -271,16 +271,14 @@ def damage(path):
 
 def verify_refuses(app, path):
     """`verify` by folder and by configuration, each naming the object."""
-    for arguments in ([app.lake], ["-c", app.config]):
-        done = forwarder.command("verify", *arguments)
+    for done in (forwarder.verify(app.lake), forwarder.command("verify", "-c", app.config)):
         assert done.returncode == LAKE, done
         assert path.name in done.stderr.decode() + done.stdout.decode()
 
 
 def test_a_sound_lake_verifies(app):
     segments_of(app)
-    for arguments in ([app.lake], ["-c", app.config]):
-        done = forwarder.command("verify", *arguments)
+    for done in (forwarder.verify(app.lake), forwarder.command("verify", "-c", app.config)):
         assert done.returncode == OK, done
 
 
@@ -365,7 +363,7 @@ def test_a_full_disk_is_waited_out(app, small_disk):
         wait_until(lambda: "store_failed" in running.log_text() or not running.running(), 20, "a line about the store")
         assert running.running(), running.log_text()
         line = next(line for line in running.log_lines() if line.get("event") == "store_failed")
-        assert "No space left on device" in line["text"] and str(app.lake) in line["text"]
+        assert "No space left on device" in line["message"] and str(app.lake) in line["message"]
         running.kill9()
         app.insert(5)
         running.start()

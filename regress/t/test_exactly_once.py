@@ -6,8 +6,10 @@ table and against test_decoding. Two mutants of the command, each without one sa
 same scenario and must fail it; otherwise the scenario would prove nothing.
 """
 
+import json
 import random
 import signal
+import time
 
 import pytest
 
@@ -30,7 +32,6 @@ class State:
     """What the forwarder's log says it was doing when the log ends."""
 
     def __init__(self, text):
-        import json
         self.open_transactions, self.in_flight, self.last = 0, False, "nothing"
         for line in text.splitlines():
             try:
@@ -80,7 +81,6 @@ class Scenario:
 
     def kill(self, number):
         """kill -9 after a random while; the last ones wait for an open segment if too few had one."""
-        import time
         time.sleep(self.rng.uniform(0.2, 1.8))
         if KILLS - number < KILLS_OF_AN_OPEN_SEGMENT - self.open_kills:
             wait_until(lambda: self.state().open_transactions or not self.main.running(), 20, "an open segment")
@@ -105,8 +105,11 @@ class Scenario:
         self.cluster.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
                            "WHERE slot_name = %s AND active_pid IS NOT NULL", (self.slot,))
         with self.another("other.log").start() as other:
-            wait_until(lambda: forwarder.tail_end(self.lake) > before or not other.running(), 30,
-                       "the other forwarder to take over")
+            try:
+                wait_until(lambda: forwarder.tail_end(self.lake) > before or not other.running(), 30,
+                           "the other forwarder to take over")
+            except TimeoutError as error:
+                raise Failed(f"{error}: {other.log_text()[-1500:]}") from error
             self.require_running(other)
             self.main.signal(signal.SIGCONT)
             woken = self.offset

@@ -23,11 +23,11 @@ def binary():
 
 
 def mutant(name):
-    """A build of the command with one safeguard taken out, beside the real one."""
-    found = sorted((REPOSITORY / "build").rglob(f"wal2lake_mutant_{name}"))
-    found = [path for path in found if path.is_file()]
+    """A build of the command with one safeguard taken out, from the same build as the real one."""
+    build = binary().parents[2]
+    found = [path for path in sorted(build.rglob(f"wal2lake_mutant_{name}")) if path.is_file()]
     if not found:
-        raise FileNotFoundError(f"no wal2lake_mutant_{name} under {REPOSITORY}/build; run `make`")
+        raise FileNotFoundError(f"no wal2lake_mutant_{name} under {build}; run `make`")
     return found[0]
 
 
@@ -35,6 +35,11 @@ def command(*arguments, executable=None, stdin=b"", timeout=60, env=None):
     """Run the command to its end. Bytes in, bytes out."""
     return subprocess.run([executable or binary(), *map(str, arguments)], input=stdin, capture_output=True,
                           timeout=timeout, cwd="/", env={**clean_environment(), **(env or {})})
+
+
+def verify(lake, source=SOURCE):
+    """`wal2lake verify` of a lake in a folder."""
+    return command("verify", "--lake", f"file://{lake}", "--source", source)
 
 
 def clean_environment():

@@ -42,13 +42,12 @@ class Client(threading.Thread):
         while not self.stop.is_set():
             try:
                 self._session()
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                # The server is down or restarting: the one thing a client may shrug at.
+            except Exception as error:  # whatever it is, it must not end unseen in a thread
+                if not connection_lost(error):
+                    self.failure = error
+                    return
                 self.reconnects += 1
                 time.sleep(0.1)
-            except Exception as error:  # pylint: disable=broad-except
-                self.failure = error
-                return
 
     def _session(self):
         connection = self.cluster.connect(self.dbname, autocommit=False)
@@ -87,6 +86,12 @@ class Client(threading.Thread):
         cursor.execute("INSERT INTO ledger (client, seq, txid, payee, note) VALUES (%s, %s, txid_current(), %s, %s)",
                        (self.number, seq, f"payee {self.rng.randrange(100)}",
                         self.rng.choice((None, "n" * self.rng.randrange(2000)))))
+
+
+def connection_lost(error):
+    """The server is down or restarting: the one thing a client may shrug at. No SQLSTATE: libpq's own words."""
+    return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)) or (
+        isinstance(error, psycopg2.DatabaseError) and error.pgcode is None)
 
 
 class Load:

@@ -1,7 +1,7 @@
 """Tokens computed a second time, from the definition alone: HMAC-SHA-256 over the canonical form."""
 
 import base64
-import hashlib
+import functools
 import hmac
 import uuid
 from decimal import Decimal
@@ -18,8 +18,12 @@ def keys_of(text):
 
 def token(master, domain, base_type_oid, text):
     """The 16 bytes that a value, given as PostgreSQL's text, becomes."""
-    derived = hmac.new(master, b"wal2lake/v1/" + domain.encode(), hashlib.sha256).digest()
-    return hmac.new(derived, canonical(base_type_oid, text), hashlib.sha256).digest()[:16]
+    return hmac.digest(_derived(master, domain), canonical(base_type_oid, text), "sha256")[:16]
+
+
+@functools.lru_cache(maxsize=None)
+def _derived(master, domain):
+    return hmac.digest(master, b"wal2lake/v1/" + domain.encode(), "sha256")
 
 
 def canonical(base_type_oid, text):
