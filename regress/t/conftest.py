@@ -14,8 +14,27 @@ from harness.cluster import Cluster  # noqa: E402
 from harness.database import Database  # noqa: E402
 
 
+NOTES = []
+
+
 @pytest.fixture
-def seed(request):
+def note(request):
+    """Say something that belongs into the report also where the test passes."""
+    def add(text):
+        print(text)
+        NOTES.append(f"{request.node.name}: {text}")
+    return add
+
+
+def pytest_terminal_summary(terminalreporter):
+    if NOTES:
+        terminalreporter.section("notes")
+        for text in NOTES:
+            terminalreporter.write_line(text)
+
+
+@pytest.fixture
+def seed():
     """A random seed, printed so that a failure can be repeated with WAL2LAKE_SEED."""
     number = int(os.environ.get("WAL2LAKE_SEED") or random.SystemRandom().randrange(2**31))
     print(f"seed {number} (repeat with WAL2LAKE_SEED={number})")

@@ -52,11 +52,19 @@ class State:
                 f"{'a segment' if self.in_flight else 'nothing'} on its way, last event {self.last}")
 
 
+def last_message(log):
+    """What the forwarder said last, without the frame around it."""
+    line = log.strip().splitlines()[-1]
+    return json.loads(line)["message"] if line.startswith("{") else line
+
+
 class Scenario:
     """One run of it, with one executable."""
 
-    def __init__(self, cluster, database, folder, seed, executable=None):
+    def __init__(self, cluster, database, folder, seed, note, executable=None):
         self.cluster, self.database, self.folder = cluster, database, folder
+        self.note = note
+        note(f"seed {seed}")
         self.rng = random.Random(seed)
         self.lake = folder / "lake"
         self.slot = f"{database.name}_w2l"
@@ -88,13 +96,13 @@ class Scenario:
         self.main.kill9()
         state = self.state()
         self.open_kills += state.open_transactions > 0
-        print(f"kill {number + 1}: {state}")
+        self.note(f"kill {number + 1}: {state}")
         self.start()
 
     def restart_server(self):
         """As a crash: clients and forwarder lose their connections at the same moment."""
         self.cluster.restart("immediate")
-        print("restarted the server immediately")
+        self.note("restarted the server immediately")
 
     def wake_a_zombie(self):
         """One forwarder sleeps on an open segment while another takes over and ships; then it wakes."""
@@ -102,8 +110,7 @@ class Scenario:
         self.require_running(self.main)
         self.main.signal(signal.SIGSTOP)
         before = forwarder.tail_end(self.lake)
-        self.cluster.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
-                           "WHERE slot_name = %s AND active_pid IS NOT NULL", (self.slot,))
+        wait_until(self.slot_is_free, 20, "the sleeper to lose its slot", interval=0.2)
         with self.another("other.log").start() as other:
             try:
                 wait_until(lambda: forwarder.tail_end(self.lake) > before or not other.running(), 30,
@@ -118,11 +125,16 @@ class Scenario:
             wait_until(lambda: self.state().in_flight is False or not self.main.running(), 20,
                        "the zombie to put what it held")
             other.kill9()
-        print("two forwarders: the one that slept is the one that goes on")
+        self.note("two forwarders: the one that slept is the one that goes on")
+
+    def slot_is_free(self):
+        """Ask the walsender to end, again if need be: the first time it may block in telling the sleeper so."""
+        return not self.cluster.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
+                                      "WHERE slot_name = %s AND active_pid IS NOT NULL", (self.slot,))
 
     def require_running(self, process):
         if not process.running():
-            raise Failed(f"the forwarder gave up with {process.process.returncode}: {process.log_text()[-1500:]}")
+            raise Failed(f"the forwarder gave up with {process.process.returncode}: {last_message(process.log_text())}")
 
     # ---- the run ----
 
@@ -145,7 +157,7 @@ class Scenario:
                         self.wake_a_zombie()
                 load.finish()
             expected = oracle.transactions()
-            print(f"{load.commits()} commits, {len(expected)} in the witness slot")
+            self.note(f"{load.commits()} commits, {len(expected)} in the witness slot")
             forwarder.wait_shipped(self.main, self.lake, expected[-1].end_lsn, timeout=30)
             code = self.main.terminate()
             found = [] if code == 0 else [f"SIGTERM: exit code {code}"]
@@ -167,11 +179,11 @@ def cluster():
 
 
 @pytest.fixture
-def scenario(cluster, tmp_path, seed):
+def scenario(cluster, tmp_path, seed, note):
     def make(name, executable=None):
         database = Database(cluster, name)
         made.append(database.__enter__())
-        return Scenario(cluster, database, tmp_path, seed, executable)
+        return Scenario(cluster, database, tmp_path, seed, note, executable)
     made = []
     yield make
     for database in made:
@@ -184,16 +196,16 @@ def test_nothing_is_lost_twice_or_out_of_order(scenario):
     assert run.open_kills >= KILLS_OF_AN_OPEN_SEGMENT
 
 
-def test_the_mutant_that_acknowledges_before_put_fails(scenario):
+def test_the_mutant_that_acknowledges_before_put_fails(scenario, note):
     """Killed between the two, it has told the server to forget what the lake does not have."""
     found = scenario("ack", forwarder.mutant("ack_before_put")).run()
-    print(found)
+    note(f"it failed with: {found[0]}")
     assert any("gap:" in sentence or "is lost" in sentence for sentence in found), found
 
 
-def test_the_mutant_that_renames_instead_of_linking_fails(scenario):
+def test_the_mutant_that_renames_instead_of_linking_fails(scenario, note):
     """The one that slept overwrites what the other had put, and the chain breaks."""
     found = scenario("rename", forwarder.mutant("rename")).run()
-    print(found)
+    note(f"it failed with: {found[0]}")
     assert any(word in sentence for sentence in found
                for word in ("gap:", "missing", "SHA-256", "does not continue", "is lost", "twice")), found
