@@ -1,8 +1,12 @@
 """PostgreSQL's own client can read the plugin: what pg_recvlogical and the SQL functions give is the same stream."""
 
+import json
+import subprocess
+
 import pytest
 
 from harness import forwarder
+from harness.cluster import lsn_text
 from harness.plugin import assemble
 from harness.workload import Workload
 
@@ -33,8 +37,31 @@ def test_cat_reads_both(database, seed, tmp_path):
     from_client = forwarder.command("cat", stdin=slot.receive(database.commit_end()))
     assert (from_peek.returncode, from_client.returncode) == (0, 0), from_client.stderr
     assert from_peek.stdout == from_client.stdout
-    changes = sum(len(transaction.changes) for transaction in assemble(peeked))
-    assert from_peek.stdout.count(b"\n") >= changes > 0
+    shown = [json.loads(line) for line in from_peek.stdout.splitlines()]
+    assert {(line["commit_lsn"], line["ordinal"], line["op"]) for line in shown} == {
+        (lsn_text(transaction.commit_lsn), change.ordinal, change.operation.upper())
+        for transaction in assemble(peeked) for change in transaction.changes}
+
+
+def test_cat_follows_a_live_stream(database, seed):
+    """The pipe of the README: a row shows while pg_recvlogical goes on."""
+    slot = prepare(database, seed)
+    cluster = database.cluster
+    receiver = subprocess.Popen(
+        [cluster.bindir / "pg_recvlogical", "-h", cluster.sockets, "-p", str(cluster.port), "-U", "postgres",
+         "-d", database.name, "-S", slot.slot, "--start", "-f", "-"], stdout=subprocess.PIPE, cwd="/")
+    cat = subprocess.Popen([forwarder.binary(), "cat"], stdin=receiver.stdout, stdout=subprocess.PIPE, cwd="/")
+    receiver.stdout.close()
+    try:
+        assert json.loads(cat.stdout.readline())["table"] == "public.users"
+        receiver.terminate()
+        rest = cat.stdout.read()
+        assert cat.wait(20) == 0 and rest.count(b"\n") > 10
+    finally:
+        for process in (receiver, cat):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 def test_cat_names_damage_and_says_no(database, seed):
