@@ -7,6 +7,7 @@ same scenario and must fail it; otherwise the scenario would prove nothing.
 """
 
 import json
+import os
 import random
 import signal
 import time
@@ -20,7 +21,7 @@ from harness.database import Database
 from harness.lake import Lake, LakeError
 from harness.ledger import LABELS, SCHEMA, Load, is_ledger, ledger_differences
 
-KILLS = 5
+KILLS = 50 if os.environ.get("WAL2LAKE_LONG") else 5
 KILLS_OF_AN_OPEN_SEGMENT = 2
 
 
@@ -90,7 +91,7 @@ class Scenario:
     def kill(self, number):
         """kill -9 after a random while; the last ones wait for an open segment if too few had one."""
         time.sleep(self.rng.uniform(0.2, 1.8))
-        if KILLS - number < KILLS_OF_AN_OPEN_SEGMENT - self.open_kills:
+        if KILLS - number <= KILLS_OF_AN_OPEN_SEGMENT - self.open_kills:
             wait_until(lambda: self.state().open_transactions or not self.main.running(), 20, "an open segment")
         self.require_running(self.main)
         self.main.kill9()
