@@ -1,4 +1,4 @@
-"""What an operator relies on between crashes: progress while nothing happens, an orderly end, a server that can stop."""
+"""What an operator relies on between crashes: progress while idle, an orderly end, a server that can stop."""
 
 import json
 import time

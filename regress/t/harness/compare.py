@@ -1,10 +1,14 @@
 """The lake against the oracle: same transactions, same order, same changes, same values where they are clear
 and the same tokens, computed again, where they are hashed."""
 
+import struct
+
 from . import oracle, tokens, values, wire
 from .lake import count_changes
 
 MOST_SHOWN = 20
+# Numbers are compared by their bits: texts differ where both are right, and -0 is not 0.
+FLOATS = {wire.wal2lake.ENCODING_FLOAT32: "<f", wire.wal2lake.ENCODING_FLOAT64: "<d"}
 
 
 def relevant(transactions, tables):
@@ -112,6 +116,7 @@ def _value(column, ours, theirs, key_id, keys):
             return None
         wanted = tokens.token(keys[key_id], column.domain, column.base_type_oid, theirs)
         return None if ours.bytes == wanted else "the token is not the one its key, domain and value give"
-    if column.encoding in (wire.wal2lake.ENCODING_FLOAT32, wire.wal2lake.ENCODING_FLOAT64):
-        return None if float(ours) == float(theirs) or ours == theirs else "the number differs"
+    if column.encoding in FLOATS:
+        same = struct.pack(FLOATS[column.encoding], float(ours)) == struct.pack(FLOATS[column.encoding], float(theirs))
+        return None if same else "the number differs"
     return None if ours == theirs else "the clear value differs"

@@ -60,7 +60,7 @@ class Oracle:
         rows = self.cluster.query(
             "SELECT lsn - '0/0'::pg_lsn, xid::text, data FROM pg_logical_slot_peek_changes(%s, NULL, NULL, "
             + ", ".join(["%s"] * len(OPTIONS)) + ")", (self.slot, *OPTIONS), self.dbname,
-            options="-c timezone=UTC -c datestyle=iso -c extra_float_digits=0")
+            options="-c timezone=UTC -c datestyle=iso -c extra_float_digits=1")
         return list(parse(rows))
 
 

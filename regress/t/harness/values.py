@@ -119,21 +119,20 @@ def _with_era(days, month_and_day, day):
     return f"{year if year > 0 else 1 - year:04d}-{month_and_day(moment)}{era}"
 
 
-def _float(digits):
-    def render(number):
-        if math.isnan(number):
-            return "NaN"
-        if math.isinf(number):
-            return "Infinity" if number > 0 else "-Infinity"
-        return format(number, f".{digits}g")
-    return render
+def _float(number):
+    """Python's shortest text that reads back as the same number; PostgreSQL may write another such text."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    return repr(number)
 
 
 _RENDERERS = {
     ("bool", W.ENCODING_BOOL): lambda content: "true" if content else "false",
     ("int", W.ENCODING_INT): str,
-    ("float32", W.ENCODING_FLOAT32): _float(6),
-    ("float64", W.ENCODING_FLOAT64): _float(15),
+    ("float32", W.ENCODING_FLOAT32): _float,
+    ("float64", W.ENCODING_FLOAT64): _float,
     ("bytes", W.ENCODING_BYTES): lambda content: "\\x" + content.hex(),
     ("numeric", W.ENCODING_NUMERIC): str,
     ("bytes", W.ENCODING_UUID): lambda content: str(uuid.UUID(bytes=content)),
