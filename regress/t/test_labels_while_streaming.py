@@ -1,0 +1,147 @@
+"""Labels and shapes that change under a walsender that is running and has its decisions cached.
+
+The SQL functions start afresh at each call, so pg_regress cannot see a decision that went stale.
+"""
+
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.cluster import wait_until
+from harness.plugin import assemble
+from harness.values import WITHHELD, Token
+
+
+class Receiver:
+    """A pg_recvlogical that runs beside the test and writes what one walsender sends."""
+
+    def __init__(self, slot, path):
+        self.slot, self.path = slot, path
+        cluster = slot.cluster
+        self.process = subprocess.Popen(
+            [cluster.bindir / "pg_recvlogical", "-S", slot.slot, "-d", cluster.conninfo(slot.dbname), "--start",
+             "-f", path, "--no-loop", "--status-interval=1", "--fsync-interval=0"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def rows(self, table, count):
+        """The new rows of the first `count` changes of a table, waiting for them."""
+        def enough():
+            assert self.process.poll() is None, self.process.stderr.read().decode()
+            found = [change.new for change in self.changes() if change.table == f"public.{table}"]
+            return found if len(found) >= count else None
+        return wait_until(enough, 20, f"{count} changes of {table}")
+
+    def changes(self):
+        data = self.path.read_bytes() if self.path.exists() else b""
+        try:
+            return [change for transaction in assemble(data) for change in transaction.changes]
+        except Exception:  # the file ends in the middle of a message that is being written
+            return []
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(20)
+
+
+@pytest.fixture
+def streaming(database, tmp_path):
+    """A table `t` whose column v is green, and a walsender that has already sent a row of it."""
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    database.label("t", id="green", v="green")
+    database.slot = database.plugin_slot()
+    receiver = Receiver(database.slot, tmp_path / "stream")
+    database.execute("INSERT INTO t VALUES (0, 'warm')")
+    assert receiver.rows("t", 1)[0]["v"] == "warm"
+    database.receiver = receiver
+    yield database
+    receiver.stop()
+
+
+def test_a_raised_label_holds_from_the_next_batch_on(streaming):
+    streaming.label("t", v="red hash domain=d")
+    streaming.execute("INSERT INTO t VALUES (1, 'red now')")
+    assert isinstance(streaming.receiver.rows("t", 2)[1]["v"], Token)
+    streaming.label("t", v="red drop")
+    streaming.execute("INSERT INTO t VALUES (2, 'dropped now')")
+    assert streaming.receiver.rows("t", 3)[2]["v"] is WITHHELD
+    streaming.execute("SECURITY LABEL FOR wal2lake ON COLUMN t.v IS NULL", "INSERT INTO t VALUES (3, 'unlabelled')")
+    assert streaming.receiver.rows("t", 4)[3]["v"] is WITHHELD
+
+
+def test_each_row_of_an_open_transaction_has_the_label_of_its_position(streaming):
+    """Another session relabels while a transaction is open; labels are green again when it is decoded."""
+    connection = streaming.cluster.connect(streaming.name, autocommit=False)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO t VALUES (1, 'green')")
+        streaming.label("t", v="red hash domain=d")
+        cursor.execute("INSERT INTO t VALUES (2, 'red')")
+        streaming.label("t", v="red drop")
+        cursor.execute("INSERT INTO t VALUES (3, 'dropped')")
+        streaming.label("t", v="green")
+        cursor.execute("INSERT INTO t VALUES (4, 'green again')")
+    connection.commit()
+    connection.close()
+    first, second, third, fourth = streaming.receiver.rows("t", 5)[1:]
+    assert (first["v"], fourth["v"]) == ("green", "green again")
+    assert isinstance(second["v"], Token) and third["v"] is WITHHELD
+
+
+def test_an_edit_of_the_catalog_escapes_for_a_second_at_most(streaming):
+    """A superuser's UPDATE of pg_seclabel raises no invalidation."""
+    streaming.execute("UPDATE pg_seclabel SET label = 'red drop' WHERE objoid = 't'::regclass AND objsubid = 2")
+    time.sleep(1.1)
+    streaming.execute("INSERT INTO t VALUES (1, 'edited')")
+    assert streaming.receiver.rows("t", 2)[1]["v"] is WITHHELD
+
+
+def test_a_label_on_the_root_reaches_cached_partitions(streaming):
+    streaming.execute("CREATE TABLE root (id int, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+                      "CREATE TABLE middle PARTITION OF root FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id)",
+                      "CREATE TABLE leaf PARTITION OF middle FOR VALUES FROM (0) TO (100)")
+    streaming.label("root", id="green", v="green")
+    streaming.execute("INSERT INTO root VALUES (1, 'clear')")
+    assert streaming.receiver.rows("leaf", 1)[0]["v"] == "clear"
+    streaming.label("root", v="red hash domain=d")
+    streaming.execute("INSERT INTO root VALUES (2, 'token')")
+    assert isinstance(streaming.receiver.rows("leaf", 2)[1]["v"], Token)
+    streaming.execute("SECURITY LABEL FOR wal2lake ON TABLE middle IS 'exclude'", "INSERT INTO root VALUES (3, 'no')",
+                      "INSERT INTO t VALUES (9, 'after')")
+    assert streaming.receiver.rows("t", 2)
+    assert len(streaming.receiver.rows("leaf", 2)) == 2
+
+
+def test_renames_and_new_columns_are_seen_in_mid_stream(streaming):
+    streaming.execute("ALTER TABLE t RENAME COLUMN v TO w", "ALTER TABLE t ADD COLUMN extra text",
+                      "INSERT INTO t VALUES (1, 'kept', 'unlabelled')", "ALTER TABLE t RENAME TO s",
+                      "INSERT INTO s VALUES (2, 'kept', 'unlabelled')", "ALTER SCHEMA public RENAME TO moved",
+                      "INSERT INTO moved.s VALUES (3, 'kept', 'unlabelled')", "ALTER SCHEMA moved RENAME TO public")
+    assert streaming.receiver.rows("t", 2)[1] == {"id": "1", "w": "kept", "extra": WITHHELD}
+    assert streaming.receiver.rows("s", 1)[0] == {"id": "2", "w": "kept", "extra": WITHHELD}
+    moved = wait_until(lambda: [change.new for change in streaming.receiver.changes() if change.table == "moved.s"], 20,
+                       "the table in its new schema")
+    assert moved == [{"id": "3", "w": "kept", "extra": WITHHELD}]
+
+
+def test_an_index_built_concurrently_between_transactions_does_not_wedge(streaming):
+    """An index that the relation cache knows and the snapshot of an older transaction does not."""
+    streaming.execute("INSERT INTO t VALUES (1, 'old'), (2, 'old')")
+    first = streaming.cluster.connect(streaming.name, autocommit=False)
+    with first.cursor() as cursor:
+        cursor.execute("DELETE FROM t WHERE id = 1")
+    builder = threading.Thread(target=streaming.execute, args=("CREATE INDEX CONCURRENTLY t_v ON t (v)",))
+    builder.start()
+    wait_until(lambda: streaming.value("SELECT count(*) FROM pg_class WHERE relname = 't_v'"), 20, "the index to begin")
+    streaming.execute("INSERT INTO t VALUES (3, 'new')")
+    assert streaming.receiver.rows("t", 4)[3]["v"] == "new"
+    first.commit()
+    first.close()
+    builder.join(30)
+    assert not builder.is_alive()
+    streaming.execute("REINDEX TABLE CONCURRENTLY t", "INSERT INTO t VALUES (4, 'last')")
+    changes = wait_until(lambda: [change for change in streaming.receiver.changes()
+                                  if change.table == "public.t"][4:] or None, 20, "the delete")
+    assert changes[0].operation == "delete" and changes[0].old["id"] == "1"
+    assert streaming.receiver.rows("t", 6)[5]["v"] == "last"
