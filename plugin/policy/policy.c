@@ -228,12 +228,18 @@ static void check_database_label(const ObjectAddress* object, const char* new_la
                  errhint("Add it to the file on every server of the cluster first.")));
 }
 
-/* The trail: every change, who made it, what it was. Labels hold no values. */
+/*
+ * The trail: every change, who made it, what it was. Labels hold no values. The
+ * outer user is who called the SECURITY DEFINER function that labels, if one does.
+ */
 static void log_label_change(const ObjectAddress* object, const char* old_label, const char* new_label)
 {
     ereport(LOG, (errmsg("wal2lake: label on %s set to \"%s\" by role \"%s\", was \"%s\"",
                          getObjectDescription(object, false), new_label != NULL ? new_label : "",
-                         GetUserNameFromId(GetUserId(), false), old_label != NULL ? old_label : ""),
+                         GetUserNameFromId(GetOuterUserId(), false), old_label != NULL ? old_label : ""),
+                  GetOuterUserId() != GetUserId() ? errdetail("It ran with the rights of role \"%s\".",
+                                                              GetUserNameFromId(GetUserId(), false))
+                                                  : 0,
                   errhidestmt(true), errhidecontext(true)));
 }
 
