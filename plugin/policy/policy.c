@@ -20,6 +20,8 @@
 #include "catalog/pg_database.h"
 #include "commands/extension.h"
 #include "commands/seclabel.h"
+#include "common/hmac.h"
+#include "common/sha2.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -199,12 +201,33 @@ static void check_table_label(const ObjectAddress* object, const char* old_label
         refuse("removing or changing a table's label");
 }
 
+/* The key's check digits, by the server's own HMAC: this library links no crypto. */
+static void compute_check(const w2l_key* key, char out[W2L_CHECK_DIGITS + 1])
+{
+    static const char message[] = "wal2lake/v1/check";
+    uint8 digest[PG_SHA256_DIGEST_LENGTH];
+    pg_hmac_ctx* hmac = pg_hmac_create(PG_SHA256);
+
+    if (hmac == NULL || pg_hmac_init(hmac, key->secret, sizeof(key->secret)) < 0 ||
+        pg_hmac_update(hmac, (const uint8*)message, strlen(message)) < 0 ||
+        pg_hmac_final(hmac, digest, sizeof(digest)) < 0) {
+        pg_hmac_free(hmac);
+        ereport(ERROR,
+                (errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION), errmsg("could not compute check digits")));
+    }
+    pg_hmac_free(hmac);
+    for (int i = 0; i < W2L_CHECK_DIGITS / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
 static void check_database_label(const ObjectAddress* object, const char* new_label, bool admin)
 {
     char reason[600];
     w2l_database_label label;
     w2l_key_set keys;
+    const w2l_key* key;
     bool known;
+    char check[W2L_CHECK_DIGITS + 1] = "";
 
     if (object->objectId != MyDatabaseId)
         reject("connect to the database that is to be labelled");
@@ -220,12 +243,27 @@ static void check_database_label(const ObjectAddress* object, const char* new_la
                         errhint("Set wal2lake.key_file and reload the server.")));
     if (!w2l_key_file_read(key_file(), DataDir, &keys, reason, sizeof(reason)))
         ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("%s", reason)));
-    known = w2l_key_find(&keys, label.key_id) != NULL;
-    w2l_wipe(&keys, sizeof(keys));
+    key = w2l_key_find(&keys, label.key_id);
+    known = key != NULL;
+    PG_TRY();
+    {
+        if (known && label.check[0] != '\0')
+            compute_check(key, check);
+    }
+    PG_FINALLY();
+    {
+        w2l_wipe(&keys, sizeof(keys));
+    }
+    PG_END_TRY();
     if (!known)
         ereport(ERROR,
                 (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("key \"%s\" is not in the key file", label.key_id),
                  errhint("Add it to the file on every server of the cluster first.")));
+    if (strcmp(check, label.check) != 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("check digits of key \"%s\" are %s, not %s", label.key_id, check, label.check),
+                 errhint("Compare the key file with the one of the server that the digits come from.")));
 }
 
 /*

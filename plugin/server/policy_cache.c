@@ -314,7 +314,6 @@ static void build_columns(Session* session, Table* table, Relation relation, con
     Bitmapset* primary_key;
     Bitmapset* identity;
     Bitmapset* key;
-    w2l_column* wire;
 
     read_key_columns(relation, &primary_key, &identity);
     table->wire.replica_identity = replica_identity(relation, identity);
@@ -333,15 +332,27 @@ static void build_columns(Session* session, Table* table, Relation relation, con
     }
     table->new_values = palloc0(sizeof(w2l_value) * Max(table->column_count, 1));
     table->old_values = palloc0(sizeof(w2l_value) * Max(table->column_count, 1));
-
-    wire = palloc0(sizeof(w2l_column) * Max(table->column_count, 1));
-    for (int i = 0; i < table->column_count; i++)
-        wire[i] = table->columns[i].wire;
-    table->wire.columns = wire;
-    table->wire.column_count = table->column_count;
 }
 
-/* Finds the key of every hashed column's domain. Without a key where one is due, decoding stops. */
+/*
+ * Without a key a column that no label wants hashed is withheld: an unlabelled
+ * key must not stop a source that hashes nothing. It happens for green and yellow
+ * columns as well, for rows that were written before they had a label.
+ */
+static bool can_do_without_key(Column* column)
+{
+    return column->wire.class_ <= W2L_CLASS_YELLOW;
+}
+
+static void withhold(Column* column)
+{
+    column->withheld = true;
+    column->read = NULL;
+    column->wire.action = W2L_ACTION_DROP;
+    column->wire.domain = "";
+}
+
+/* Finds the key of every hashed column's domain. Where a label asks for one and there is none, decoding stops. */
 static void build_keys(Session* session, Table* table)
 {
     const char* key_id = NULL;
@@ -353,15 +364,29 @@ static void build_keys(Session* session, Table* table)
             continue;
         if (key_id == NULL)
             key_id = key_ring_choose(session->keys, read_database_label(THEN), read_database_label(NOW));
-        if (key_id == NULL)
+        if (key_id != NULL)
+            column->domain = key_ring_domain(session->keys, key_id, column->wire.domain);
+        else if (can_do_without_key(column))
+            withhold(column);
+        else
             ereport(ERROR,
                     (errcode(ERRCODE_CONFIG_FILE_ERROR),
                      errmsg("column %d of table \"%s.%s\" is to be hashed and there is no key",
                             column->attnum, table->namespace_, table->name),
                      errhint("Set wal2lake.key_file and reload the server; the stream goes on from here.")));
-        column->domain = key_ring_domain(session->keys, key_id, column->wire.domain);
     }
     table->wire.key_id = key_id != NULL ? pstrdup(key_id) : "";
+}
+
+/* The columns as the Relation record tells them. */
+static void build_wire_columns(Table* table)
+{
+    w2l_column* wire = palloc0(sizeof(w2l_column) * Max(table->column_count, 1));
+
+    for (int i = 0; i < table->column_count; i++)
+        wire[i] = table->columns[i].wire;
+    table->wire.columns = wire;
+    table->wire.column_count = table->column_count;
 }
 
 static void build_ancestors(Session* session, Table* table, const Lineage* lineage)
@@ -404,6 +429,7 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     if (table->emitted) {
         build_columns(session, table, relation, lineage);
         build_keys(session, table);
+        build_wire_columns(table);
         report_status(w2l_relation_schema_id(&table->wire, &schema_id), "naming a schema");
         if (id == 0 || schema_id != table->schema_id) {
             id = ++session->next_relation_id;

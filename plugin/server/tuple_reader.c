@@ -82,7 +82,8 @@ static bool varlena_bytes(Session* session, Datum datum, bool clear, const char*
             return false;
         }
         if (!survives(session, detoast, &call)) {
-            set_uncarried(session, W2L_REASON_OUTPUT_FAILED, raw, out);
+            /* The size of a value that is to be hashed is part of what is kept in. */
+            set_uncarried(session, W2L_REASON_OUTPUT_FAILED, clear ? raw : 0, out);
             return false;
         }
     }

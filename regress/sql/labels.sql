@@ -72,6 +72,8 @@ REVOKE EXECUTE ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM wal2la
 
 SECURITY LABEL FOR wal2lake ON TABLE t IS NULL;
 SECURITY LABEL FOR wal2lake ON DATABASE regression IS 'key=k2026';
+SECURITY LABEL FOR wal2lake ON DATABASE regression IS 'key=k2026 check=00000000';
+SECURITY LABEL FOR wal2lake ON DATABASE regression IS 'key=k2026 check=4ab93f7a';
 SECURITY LABEL FOR wal2lake ON DATABASE regression IS NULL;
 SELECT column_name, class, action, domain, label FROM wal2lake.policy WHERE table_name = 't' ORDER BY column_name;
 SELECT wal2lake.default_domain('t', 'a');
