@@ -80,7 +80,8 @@ Result<Done> SyncDirectory(const std::string& path)
     Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() < 0)
         return FromErrno(errno, "open directory", path);
-    if (::fsync(directory.get()) != 0)
+    // EINVAL: a file system whose directories need no sync.
+    if (::fsync(directory.get()) != 0 && errno != EINVAL)
         return FromErrno(errno, "sync directory", path);
     return Done{};
 }
@@ -167,9 +168,16 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
 #endif
     const int link_errno = errno;
     ::unlink(temporary.value().c_str());
+    if (linked != 0 && link_errno != EEXIST)
+        return FromErrno(link_errno, "create", path);
+    // Also where the name was taken: whoever made it may have died before this,
+    // and the caller is about to rely on it.
+    const auto synced = SyncDirectory(ParentOf(path));
+    if (!synced.ok())
+        return synced;
     if (linked != 0)
         return FromErrno(link_errno, "create", path);
-    return SyncDirectory(ParentOf(path));
+    return Done{};
 }
 
 Result<Done> FileStore::Overwrite(const std::string& name, std::string_view bytes)
@@ -270,6 +278,7 @@ struct Listing {
         const auto entries = ReadDirectory(root + "/" + base);
         if (!entries.ok())
             return entries.error();
+        const size_t before = page.names.size();
         for (const Entry& entry : entries.value()) {
             const std::string full = base + entry.Key();
             const std::string_view head = std::string_view(prefix).substr(0, full.size());
@@ -290,6 +299,10 @@ struct Listing {
                     page.names.push_back(full);
             }
         }
+        // What is listed is relied on, so it must survive a power failure even
+        // where its writer died before it could see to that.
+        if (page.names.size() > before)
+            return SyncDirectory(root + "/" + base);
         return Done{};
     }
 };

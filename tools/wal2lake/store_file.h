@@ -3,7 +3,8 @@
 // An object is written under a temporary name beside its place, synced, and
 // linked to its name; link() fails where the name is taken, which is what makes
 // create-if-absent atomic (rename() would replace silently). The directory is
-// synced before the answer. Temporary names begin with '.', which no object
+// synced before the answer, also where the name was taken, and when its names are
+// listed: an object that is seen is an object that stays. Temporary names begin with '.', which no object
 // does, so what a crash leaves behind never looks like one.
 #pragma once
 
