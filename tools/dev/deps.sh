@@ -19,7 +19,7 @@ die() {
 }
 
 command -v dpkg-query >/dev/null 2>&1 ||
-    die "this is not a Debian system; install what docs/testing.md lists by your own package manager"
+    die "this is not a Debian system; install the counterparts of the packages named in this script"
 
 # One query for all: a package counts only when it is installed and configured.
 # A name that dpkg has never seen makes the query fail, and is simply not in its answer.
