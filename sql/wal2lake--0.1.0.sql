@@ -130,5 +130,6 @@ COMMENT ON FUNCTION wal2lake.classify(regclass, text, name[]) IS
 'Labels the named columns of a table, or all that have no label yet, and returns what was written. For the wal2lake admin role. A default domain is written out.';
 
 REVOKE ALL ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wal2lake.decode_frame(bytea, boolean) FROM PUBLIC;
 GRANT USAGE ON SCHEMA wal2lake TO PUBLIC;
 GRANT SELECT ON wal2lake.policy, wal2lake.unclassified TO PUBLIC;

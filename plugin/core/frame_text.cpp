@@ -17,6 +17,7 @@
 #include <protozero/pbf_reader.hpp>
 
 using namespace wal2lake;
+using namespace wal2lake::wire;
 
 namespace
 {
@@ -84,22 +85,19 @@ class Lines
         }
         return *this;
     }
+    /* A name of the database's, with control characters as \xNN, so that a line stays a line. */
+    Lines& AddName(std::string_view name)
+    {
+        for (char c : name)
+            AddByte(c, false);
+        return *this;
+    }
     /* In single quotes, with quotes doubled and control characters as \xNN, so that a line stays a line. */
     Lines& AddQuoted(std::string_view text)
     {
         text_ += '\'';
-        for (char c : text) {
-            if (c == '\'') {
-                text_ += "''";
-            } else if (static_cast<uint8_t>(c) < 0x20 || c == '\\') {
-                char escaped[5];
-                std::snprintf(escaped, sizeof escaped, "\\x%02x",
-                              static_cast<unsigned>(static_cast<uint8_t>(c)));
-                text_ += escaped;
-            } else {
-                text_ += c;
-            }
-        }
+        for (char c : text)
+            AddByte(c, true);
         text_ += '\'';
         return *this;
     }
@@ -112,6 +110,19 @@ class Lines
     }
 
   private:
+    void AddByte(char c, bool quoted)
+    {
+        if (quoted && c == '\'') {
+            text_ += "''";
+        } else if (static_cast<uint8_t>(c) < 0x20 || (quoted && c == '\\')) {
+            char escaped[5];
+            std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(static_cast<uint8_t>(c)));
+            text_ += escaped;
+        } else {
+            text_ += c;
+        }
+    }
+
     bool positions_;
     std::string text_;
 };
@@ -126,11 +137,11 @@ void AddUncarried(protozero::pbf_reader reader, Lines* lines)
     uint64_t reason = 0;
     uint64_t bytes = 0;
     while (reader.next()) {
-        switch (reader.tag()) {
-        case 1:
+        switch (reader.tag_and_type()) {
+        case VarintTag(1):
             reason = static_cast<uint64_t>(reader.get_enum());
             break;
-        case 2:
+        case VarintTag(2):
             bytes = reader.get_uint64();
             break;
         default:
@@ -152,35 +163,35 @@ void AddValue(protozero::pbf_reader reader, Lines* lines)
         lines->Add("NULL");
         return;
     }
-    switch (reader.tag()) {
-    case 1:
+    switch (reader.tag_and_type()) {
+    case VarintTag(1):
         lines->AddSigned(reader.get_sint64());
         break;
-    case 2:
+    case Fixed64Tag(2):
         lines->AddFloat(reader.get_double());
         break;
-    case 3:
+    case Fixed32Tag(3):
         lines->AddFloat(reader.get_float());
         break;
-    case 4:
+    case VarintTag(4):
         lines->Add(reader.get_bool() ? "true" : "false");
         break;
-    case 5:
+    case BytesTag(5):
         lines->AddQuoted(View(reader.get_view()));
         break;
-    case 6:
+    case BytesTag(6):
         lines->Add("\\x").AddHex(View(reader.get_view()));
         break;
-    case 7:
+    case BytesTag(7):
         lines->Add(View(reader.get_view()));
         break;
-    case 8:
+    case BytesTag(8):
         lines->Add("token:").AddHex(View(reader.get_view()));
         break;
-    case 9:
+    case VarintTag(9):
         AddMarker(reader.get_enum(), lines);
         break;
-    case 10:
+    case BytesTag(10):
         AddUncarried(reader.get_message(), lines);
         break;
     default:
@@ -193,7 +204,7 @@ void AddRow(protozero::pbf_reader reader, const KnownRelation* relation, bool ke
 {
     size_t column = 0;
     size_t position = 0;
-    while (reader.next(1)) {
+    while (reader.next(1, protozero::pbf_wire_type::length_delimited)) {
         protozero::pbf_reader value = reader.get_message();
         ++position;
         while (key_only && relation != nullptr && column < relation->columns.size() &&
@@ -201,7 +212,7 @@ void AddRow(protozero::pbf_reader reader, const KnownRelation* relation, bool ke
             ++column;
         lines->Add(" ");
         if (relation != nullptr && column < relation->columns.size())
-            lines->Add(relation->columns[column].name);
+            lines->AddName(relation->columns[column].name);
         else
             lines->Add("$").Add(position);
         lines->Add("=");
@@ -214,7 +225,7 @@ void AddTableName(const Relations& relations, uint32_t id, Lines* lines)
 {
     auto found = relations.find(id);
     if (found != relations.end())
-        lines->Add(found->second.name);
+        lines->AddName(found->second.name);
     else
         lines->Add("relation#").Add(id);
 }
@@ -225,48 +236,48 @@ KnownColumn AddColumn(protozero::pbf_reader reader, Lines* lines)
     std::string type, domain;
     uint64_t class_ = 0, action = 0, encoding = 0, type_oid = 0, base_type_oid = 0, element_type_oid = 0;
     while (reader.next()) {
-        switch (reader.tag()) {
-        case 2:
+        switch (reader.tag_and_type()) {
+        case BytesTag(2):
             column.name = reader.get_string();
             break;
-        case 3:
+        case VarintTag(3):
             type_oid = reader.get_uint32();
             break;
-        case 4:
+        case BytesTag(4):
             type = reader.get_string();
             break;
-        case 6:
+        case VarintTag(6):
             base_type_oid = reader.get_uint32();
             break;
-        case 7:
+        case VarintTag(7):
             element_type_oid = reader.get_uint32();
             break;
-        case 8:
+        case VarintTag(8):
             column.is_key = reader.get_bool();
             break;
-        case 9:
+        case VarintTag(9):
             class_ = static_cast<uint64_t>(reader.get_enum());
             break;
-        case 10:
+        case VarintTag(10):
             action = static_cast<uint64_t>(reader.get_enum());
             break;
-        case 11:
+        case BytesTag(11):
             domain = reader.get_string();
             break;
-        case 12:
+        case VarintTag(12):
             encoding = static_cast<uint64_t>(reader.get_enum());
             break;
         default:
             reader.skip();
         }
     }
-    lines->Start().Add("  ").Add(column.name).Add(" ").Add(type);
+    lines->Start().Add("  ").AddName(column.name).Add(" ").AddName(type);
     if (column.is_key)
         lines->Add(" key");
     lines->Add(" ").Add(w2l_class_name(static_cast<w2l_class>(class_)));
     lines->Add(" ").Add(w2l_action_name(static_cast<w2l_action>(action)));
     if (!domain.empty())
-        lines->Add(" domain=").Add(domain);
+        lines->Add(" domain=").AddName(domain);
     lines->Add(" as ").Add(NameOf(kEncodingNames, encoding));
     if (base_type_oid != type_oid)
         lines->Add(" over a domain");
@@ -282,32 +293,32 @@ void AddRelation(std::string_view body, Relations* relations, Lines* lines)
     std::string namespace_, name, root, key_id;
     protozero::pbf_reader header(body.data(), body.size());
     while (header.next()) {
-        switch (header.tag()) {
-        case 1:
+        switch (header.tag_and_type()) {
+        case VarintTag(1):
             id = header.get_uint32();
             break;
-        case 2:
+        case Fixed64Tag(2):
             schema_id = header.get_fixed64();
             break;
-        case 3:
+        case VarintTag(3):
             oid = header.get_uint32();
             break;
-        case 4:
+        case BytesTag(4):
             namespace_ = header.get_string();
             break;
-        case 5:
+        case BytesTag(5):
             name = header.get_string();
             break;
-        case 7:
+        case BytesTag(7):
             root = header.get_string();
             break;
-        case 8:
+        case BytesTag(8):
             root += "." + header.get_string();
             break;
-        case 9:
+        case VarintTag(9):
             identity = header.get_uint32();
             break;
-        case 11:
+        case BytesTag(11):
             key_id = header.get_string();
             break;
         default:
@@ -316,16 +327,16 @@ void AddRelation(std::string_view body, Relations* relations, Lines* lines)
     }
     KnownRelation relation;
     relation.name = namespace_ + "." + name;
-    lines->Start().Add("relation ").Add(relation.name);
+    lines->Start().Add("relation ").AddName(relation.name);
     if (!root.empty())
-        lines->Add(" partition of ").Add(root);
+        lines->Add(" partition of ").AddName(root);
     lines->Add(" identity=").Add(NameOf(kIdentityNames, identity));
     if (!key_id.empty())
-        lines->Add(" key_id=").Add(key_id);
+        lines->Add(" key_id=").AddName(key_id);
     if (lines->positions())
         lines->Add(" id=").Add(id).Add(" oid=").Add(oid).Add(" schema_id=").Add(schema_id);
     protozero::pbf_reader columns(body.data(), body.size());
-    while (columns.next(10))
+    while (columns.next(10, protozero::pbf_wire_type::length_delimited))
         relation.columns.push_back(AddColumn(columns.get_message(), lines));
     (*relations)[id] = std::move(relation);
 }
@@ -338,14 +349,14 @@ void AddChange(const RecordView& record, const Relations& relations, Lines* line
     int old_kind = 0;
     protozero::pbf_reader header(record.body.data(), record.body.size());
     while (header.next()) {
-        switch (header.tag()) {
-        case 1:
+        switch (header.tag_and_type()) {
+        case VarintTag(1):
             relation_id = header.get_uint32();
             break;
-        case 2:
+        case VarintTag(2):
             operation = static_cast<uint64_t>(header.get_enum());
             break;
-        case 5:
+        case VarintTag(5):
             old_kind = header.get_enum();
             break;
         default:
@@ -359,9 +370,9 @@ void AddChange(const RecordView& record, const Relations& relations, Lines* line
     lines->Add(":");
     protozero::pbf_reader rows(record.body.data(), record.body.size());
     while (rows.next()) {
-        if (rows.tag() == 3) {
+        if (rows.tag_and_type() == BytesTag(3)) {
             AddRow(rows.get_message(), relation, false, lines);
-        } else if (rows.tag() == 4) {
+        } else if (rows.tag_and_type() == BytesTag(4)) {
             lines->Add(old_kind == kOldKey ? " (old key:" : " (old:");
             AddRow(rows.get_message(), relation, old_kind == kOldKey, lines);
             lines->Add(")");
@@ -376,20 +387,25 @@ void AddTruncate(const RecordView& record, const Relations& relations, Lines* li
     lines->Start().Add(record.ordinal).Add(" TRUNCATE");
     protozero::pbf_reader reader(record.body.data(), record.body.size());
     const char* separator = " ";
+    const auto add_table = [&](uint32_t id) {
+        lines->Add(separator);
+        AddTableName(relations, id, lines);
+        separator = ", ";
+    };
     bool cascade = false, restart = false;
     while (reader.next()) {
-        switch (reader.tag()) {
-        case 1:
-            for (uint32_t id : reader.get_packed_uint32()) {
-                lines->Add(separator);
-                AddTableName(relations, id, lines);
-                separator = ", ";
-            }
+        switch (reader.tag_and_type()) {
+        case BytesTag(1):
+            for (uint32_t id : reader.get_packed_uint32())
+                add_table(id);
             break;
-        case 2:
+        case VarintTag(1): /* not packed, which proto3 allows */
+            add_table(reader.get_uint32());
+            break;
+        case VarintTag(2):
             cascade = reader.get_bool();
             break;
-        case 3:
+        case VarintTag(3):
             restart = reader.get_bool();
             break;
         default:
@@ -405,28 +421,28 @@ void AddTruncate(const RecordView& record, const Relations& relations, Lines* li
 void AddStats(const RecordView& record, Lines* lines)
 {
     protozero::pbf_reader reader(record.body.data(), record.body.size());
-    while (reader.next(1)) {
+    while (reader.next(1, protozero::pbf_wire_type::length_delimited)) {
         protozero::pbf_reader entry = reader.get_message();
         std::string name;
         std::array<uint64_t, 3> counts = {};
         while (entry.next()) {
-            switch (entry.tag()) {
-            case 2:
+            switch (entry.tag_and_type()) {
+            case BytesTag(2):
                 name = entry.get_string();
                 break;
-            case 3:
+            case BytesTag(3):
                 name += "." + entry.get_string();
                 break;
-            case 4:
-            case 5:
-            case 6:
+            case VarintTag(4):
+            case VarintTag(5):
+            case VarintTag(6):
                 counts[entry.tag() - 4] = entry.get_uint64();
                 break;
             default:
                 entry.skip();
             }
         }
-        lines->Start().Add("stats ").Add(name).Add(" withheld=").Add(counts[0]);
+        lines->Start().Add("stats ").AddName(name).Add(" withheld=").Add(counts[0]);
         lines->Add(" uncarried=").Add(counts[1]).Add(" not_emitted=").Add(counts[2]);
     }
 }

@@ -104,13 +104,13 @@ bool ParseLine(const char* line, size_t length, int number, w2l_key_set* out, ch
     return true;
 }
 
-/* True if `path`, a file that exists, lies in `directory` after both are resolved. */
-bool IsInside(const char* path, const char* directory)
+/* True if `path`, a file that exists, lies in `directory` after both are resolved, or if that cannot be told. */
+bool MayBeInside(const char* path, const char* directory)
 {
     char file[PATH_MAX];
     char root[PATH_MAX];
     if (realpath(path, file) == nullptr || realpath(directory, root) == nullptr)
-        return false;
+        return true;
     size_t length = std::strlen(root);
     return std::strncmp(file, root, length) == 0 && (file[length] == '/' || file[length] == '\0');
 }
@@ -130,7 +130,7 @@ bool CheckFile(int descriptor, const char* path, const char* data_directory, cha
                     static_cast<unsigned>(facts.st_mode & 07777));
     if (facts.st_size > W2L_MAX_KEY_FILE)
         return Fail(error, error_size, "key file \"%s\" is larger than %d bytes", path, W2L_MAX_KEY_FILE);
-    if (data_directory != nullptr && IsInside(path, data_directory))
+    if (data_directory != nullptr && MayBeInside(path, data_directory))
         return Fail(
             error, error_size,
             "key file \"%s\" is inside the data directory, where base backups would carry it; move it out",

@@ -76,10 +76,15 @@ class Complaint
     size_t size_;
 };
 
-/* For "%.*s" of text that may be long. */
+/* For "%.*s" of text that may be long: at most 64 bytes, whole characters of UTF-8. */
 int Shown(const Word& word)
 {
-    return static_cast<int>(word.length < 64 ? word.length : 64);
+    if (word.length <= 64)
+        return static_cast<int>(word.length);
+    int length = 64;
+    while (length > 0 && (word.begin[length] & 0xC0) == 0x80)
+        --length;
+    return length;
 }
 
 constexpr const char* kClassNames[] = {"unlabelled", "green", "yellow", "orange", "red", "regulated_red"};

@@ -249,6 +249,16 @@ uint64_t Checksum(const void* bytes, size_t length)
     return XXH3_64bits(bytes, length);
 }
 
+/* A serialized Record around a serialized member. An empty member is written too: it is what makes the kind. */
+std::string Record(uint64_t ordinal, uint32_t field, const std::string& body)
+{
+    std::string record;
+    protozero::pbf_writer writer(record);
+    AddUint(writer, record_field::kOrdinal, ordinal);
+    writer.add_message(field, body);
+    return record;
+}
+
 /* Appends `record`, a serialized Record, to the batch. */
 w2l_status AppendRecord(w2l_batch* batch, const std::string& record)
 {
@@ -388,17 +398,15 @@ extern "C" w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_rela
 extern "C" w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) noexcept
 {
     return Guarded([&]() -> w2l_status {
-        std::string record;
+        std::string body;
         {
-            protozero::pbf_writer writer(record);
-            AddUint(writer, record_field::kOrdinal, truncate->ordinal);
-            protozero::pbf_writer message(writer, record_field::kTruncate);
+            protozero::pbf_writer message(body);
             message.add_packed_uint32(1, truncate->relation_ids,
                                       truncate->relation_ids + truncate->relation_count);
             AddUint(message, 2, truncate->cascade);
             AddUint(message, 3, truncate->restart_identity);
         }
-        return AppendRecord(batch, record);
+        return AppendRecord(batch, Record(truncate->ordinal, record_field::kTruncate, body));
     });
 }
 
@@ -406,21 +414,18 @@ extern "C" w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relatio
                                              size_t count) noexcept
 {
     return Guarded([&]() -> w2l_status {
-        std::string record;
-        {
-            protozero::pbf_writer writer(record);
-            protozero::pbf_writer message(writer, record_field::kStats);
-            for (size_t i = 0; i < count; ++i) {
-                protozero::pbf_writer entry(message, 1);
-                AddUint(entry, 1, stats[i].oid);
-                AddText(entry, 2, stats[i].namespace_);
-                AddText(entry, 3, stats[i].name);
-                AddUint(entry, 4, stats[i].withheld);
-                AddUint(entry, 5, stats[i].uncarried);
-                AddUint(entry, 6, stats[i].not_emitted);
-            }
+        std::string body;
+        for (size_t i = 0; i < count; ++i) {
+            protozero::pbf_writer message(body);
+            protozero::pbf_writer entry(message, 1);
+            AddUint(entry, 1, stats[i].oid);
+            AddText(entry, 2, stats[i].namespace_);
+            AddText(entry, 3, stats[i].name);
+            AddUint(entry, 4, stats[i].withheld);
+            AddUint(entry, 5, stats[i].uncarried);
+            AddUint(entry, 6, stats[i].not_emitted);
         }
-        return AppendRecord(batch, record);
+        return AppendRecord(batch, Record(0, record_field::kStats, body));
     });
 }
 
