@@ -118,7 +118,7 @@ command:
 	@cmake -S . -B $(CMAKE_BUILD) $(CMAKE_FLAGS) > build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
 	@cmake --build $(CMAKE_BUILD) --target wal2lake
 
-PREFIX = /usr/local
+PREFIX ?= /usr/local
 command-install: command
 	$(INSTALL) -D -m 755 $(CMAKE_BUILD)/tools/wal2lake/wal2lake '$(DESTDIR)$(PREFIX)/bin/wal2lake'
 

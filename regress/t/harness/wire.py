@@ -20,6 +20,9 @@ def _generate():
     atexit.register(shutil.rmtree, target, ignore_errors=True)
     files = [str(path.relative_to(PROTO)) for path in sorted(PROTO.glob("wal2lake/v1/*.proto"))]
     subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={target}", *files], check=True, cwd="/")
+    # Real packages: a namespace package would lose to the server library wal2lake.so in the repository's root.
+    for package in ("wal2lake", "wal2lake/v1"):
+        (Path(target) / package / "__init__.py").touch()
     sys.path.insert(0, target)
     return importlib.import_module("wal2lake.v1.wal2lake_pb2"), importlib.import_module("wal2lake.v1.segment_pb2")
 
