@@ -8,7 +8,7 @@ postgresql-15 postgresql-client-15 postgresql-server-dev-15
 gcc g++ make cmake ninja-build pkg-config clang-format
 libpq-dev libssl-dev libzstd-dev libxxhash-dev
 libprotozero-dev protobuf-compiler libprotobuf-dev
-libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
+libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
 libgtest-dev libgmock-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest
 util-linux zstd"

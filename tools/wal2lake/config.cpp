@@ -163,7 +163,7 @@ class Reader
     void Options(const toml::node& node, PluginOptions* out)
     {
         if (!node.is_table()) {
-            Fail(node.source(), "\"source.options\" must be a table, such as { tables = \"public.users\" }");
+            Fail(node.source(), "\"source.options\" must be a table, such as { origin = \"none\" }");
             return;
         }
         for (const auto& [key, value] : *node.as_table()) {

@@ -1,6 +1,9 @@
 // Writes log lines to standard error: for people where it is a terminal, one
 // JSON object a line elsewhere. Called from the main thread. Knows nothing of
 // what it writes; that no column value is in it is for the callers to keep.
+//
+// Its own few lines rather than a logging library: one write() a line, no thread,
+// no file, no pattern, and fields that stay typed up to the JSON.
 #pragma once
 
 #include <optional>

@@ -157,6 +157,14 @@ int Main(int argc, char** argv)
     AddSlot(&app, &options, &code);
     try {
         app.parse(argc, argv);
+    } catch (const CLI::RequiredError& error) {
+        // Otherwise a misspelt subcommand would only be called missing.
+        const std::vector<std::string> unknown = app.remaining(true);
+        if (unknown.empty())
+            app.exit(error);
+        else
+            std::fprintf(stderr, "unknown subcommand \"%s\"; see wal2lake --help\n", unknown.front().c_str());
+        return static_cast<int>(ExitCode::kUsage);
     } catch (const CLI::ParseError& error) {
         // Help and version come this way too, as success.
         return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
