@@ -4,6 +4,8 @@ The forwarder's side is in test_bad_input_forwarder.py.
 """
 
 import base64
+import hashlib
+import hmac
 import os
 import re
 
@@ -11,6 +13,7 @@ import pytest
 
 from harness.cluster import Cluster, random_key
 from harness.database import Database
+from harness.values import WITHHELD
 
 GOOD_KEYS = f"k2026 {random_key()}\n"
 
@@ -136,11 +139,43 @@ def test_a_key_file_of_somebody_else_is_refused(app):
     assert str(app.cluster.key_file) in sentence and ("owned" in sentence or "Permission denied" in sentence)
 
 
+def check_digits(keys):
+    """Of the first key of a key file's text."""
+    secret = base64.b64decode(keys.split()[1])
+    return hmac.new(secret, b"wal2lake/v1/check", hashlib.sha256).hexdigest()[:8]
+
+
 def test_other_bytes_under_the_same_id_are_refused(app):
     """A standby with another file must not go on with other tokens under the same name."""
-    app.execute(f"SECURITY LABEL FOR wal2lake ON DATABASE {app.name} IS 'key=k2026 check=00000000'")
+    app.execute(f"SECURITY LABEL FOR wal2lake ON DATABASE {app.name} IS 'key=k2026 check={check_digits(GOOD_KEYS)}'")
+    assert app.slot.peek() == app.expected
+    app.cluster.write_keys(f"k2026 {random_key()}\n")
     assert "is not the key that the database label means" in refusal(app.slot)
     app.execute(f"SECURITY LABEL FOR wal2lake ON DATABASE {app.name} IS NULL")
+
+
+def test_wrong_check_digits_are_refused_by_the_label(app):
+    with pytest.raises(Exception, match=f"are {check_digits(GOOD_KEYS)}, not 00000000"):
+        app.execute(f"SECURITY LABEL FOR wal2lake ON DATABASE {app.name} IS 'key=k2026 check=00000000'")
+
+
+def test_a_source_that_hashes_nothing_needs_no_key(app):
+    """An unlabelled primary key is hashed where there is a key; where there is none it is withheld, and nothing stops."""
+    app.cluster.configure({"wal2lake.key_file": ""})
+    reload(app.cluster)
+    with Database(app.cluster, "keyless") as keyless:
+        keyless.execute("CREATE TABLE t (id bigint PRIMARY KEY, a text)", "CREATE TABLE late (id bigint PRIMARY KEY)")
+        keyless.label("t", a="green")
+        slot = keyless.plugin_slot()
+        keyless.execute("INSERT INTO t VALUES (1, 'clear')", "INSERT INTO late VALUES (1)")
+        keyless.label("late", id="green")
+        keyless.execute("INSERT INTO late VALUES (2)")
+        changes = [change for transaction in slot.transactions() for change in transaction.changes]
+        assert [(change.table, change.new) for change in changes] == [
+            ("public.t", {"id": WITHHELD, "a": "clear"}), ("public.late", {"id": "2"})]
+        with pytest.raises(Exception, match="there is no key"):
+            keyless.label("t", a="red hash")
+            slot.peek()
 
 
 def test_a_slot_without_a_key_is_refused_at_creation_too(app):
