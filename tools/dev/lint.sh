@@ -63,6 +63,16 @@ tests_listed() {
     done
 }
 
+# Every callback that the server's header knows is registered, also those that refuse.
+callbacks_registered() {
+    local header
+    header=$("${PG_CONFIG:-pg_config}" --includedir-server)/replication/output_plugin.h
+    sed -n '/^typedef struct OutputPluginCallbacks/,/^}/p' "$header" | grep -oE '[a-z_]+_cb;' | tr -d ';' |
+        while read -r callback; do
+            grep -q "callbacks->$callback = " plugin/server/module.c || echo "module.c does not register $callback"
+        done
+}
+
 # The library exports what the server looks for, and nothing of C++.
 exported_symbols() {
     local library=$1 pattern=$2
@@ -83,6 +93,7 @@ check "only core/guard.h catches, core does not throw" one_catch
 check "the command includes nothing of the server side" command_layer
 check "heavy headers are included once" heavy_headers_once
 check "every test is listed" tests_listed
+check "every output plugin callback is registered" callbacks_registered
 check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.so \
     'Pg_magic_func|_PG_output_plugin_init|(pg_finfo_)?wal2lake_(decode_frame|default_domain|label_action|is_admin)'
 check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
