@@ -4,10 +4,17 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 tier=${1:-full}
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 suites=0
 summary=()
 mkdir -p build/test
 python=/usr/bin/python3
+
+# The number before a word in pytest's last line, 0 where it is not there.
+said() {
+    local number
+    number=$(tail -n 1 "$2" | grep -oE "[0-9]+ $1" | cut -d' ' -f1)
+    echo "${number:-0}"
+}
 
 # Adds what a suite's log says of passed, failed and skipped.
 count() {
@@ -27,12 +34,11 @@ count() {
         f=$(grep -cE '^test .* FAILED ' "$log")
         ;;
     end-to-end)
-        p=$(grep -oE '[0-9]+ passed' "$log" | tail -n 1 | cut -d' ' -f1)
-        f=$(($(grep -oE '[0-9]+ failed' "$log" | tail -n 1 | cut -d' ' -f1) + $(grep -oE '[0-9]+ errors?' "$log" | tail -n 1 | cut -d' ' -f1)))
-        s=$(grep -oE '[0-9]+ skipped' "$log" | tail -n 1 | cut -d' ' -f1)
+        p=$(said passed "$log")
+        f=$(($(said failed "$log") + $(said 'errors?' "$log")))
+        s=$(said skipped "$log")
         ;;
     esac
-    p=${p:-0} f=${f:-0} s=${s:-0}
     # A suite that ended badly without naming a test, or that ran none, has failed.
     if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$p" -eq 0 ]; }; then
         f=1
@@ -45,6 +51,7 @@ count() {
 suite() {
     local name=$1 log=build/test/$1.log began=$SECONDS status=0
     shift
+    suites=$((suites + 1)) suite_failed=1
     printf '%-16s running\n' "$name"
     "$@" > "$log" 2>&1 || status=$?
     count "$name" "$log" "$status"
@@ -78,8 +85,10 @@ if [ "$tier" != quick ]; then
     suite end-to-end end_to_end
 fi
 
+# A suite that could not be counted has no line: it has failed.
+failed=$((failed + suites - ${#summary[@]}))
 echo
 printf '%s\n' "${summary[@]}"
 printf '%-16s %4d s\n' "all" $((SECONDS - began))
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
