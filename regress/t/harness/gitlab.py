@@ -217,16 +217,26 @@ class Rows:
     def digest(self):
         return self.rng.randbytes(20)
 
+    def names(self, first=None, last=None):
+        """A username and an e-mail address."""
+        first, last = (first or self.rng.choice(FIRST)).lower(), (last or self.rng.choice(LAST)).lower()
+        return (self._remember("users.username", f"{first}_{self._red('users.username')}"),
+                self._remember("users.email", f"{first}.{last}.{self._red('users.email')}@example.com"))
+
+    def bio(self):
+        return f"{self.sentence(3)} {self._red('users.bio')}"
+
     def user(self):
         rng = self.rng
         first, last, now = rng.choice(FIRST), rng.choice(LAST), self.now()
+        username, email = self.names(first, last)
         maybe = lambda value: None if rng.random() < 0.1 else value  # noqa: E731
         return {
-            "username": self._remember("users.username", self._red("users.username")),
-            "email": self._remember("users.email", f"{self._red('users.email')}@example.com"),
+            "username": username,
+            "email": email,
             "name": maybe(f"{first} {self._red('users.name')} {last}"),
             "encrypted_password": f"$2a$10${self._red('users.encrypted_password')}",
-            "bio": maybe(f"{self.sentence()} {self._red('users.bio')}"),
+            "bio": maybe(self.bio()),
             "secondary_emails": [f"{self._red('users.secondary_emails')}@example.org" for _ in range(rng.randrange(3))],
             "current_sign_in_ip": self._remember("users.current_sign_in_ip", str(ipaddress.IPv6Address(
                 0x20010DB8 << 96 | rng.getrandbits(64)))),
@@ -240,7 +250,7 @@ class Rows:
             "sign_in_count": rng.randrange(5000),
             "locale": rng.choice(("en", "de", "pt_BR", None)),
             "theme": self.canaries.green_marker("users.theme"),
-            "internal_note": self._red("users.internal_note"),
+            "internal_note": f"Called {first}: {self._red('users.internal_note')}",
             "created_at": now, "updated_at": now,
         }
 

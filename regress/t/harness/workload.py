@@ -108,12 +108,11 @@ class Workload:
 
     def _touch_user(self):
         self.run("UPDATE users SET sign_in_count = sign_in_count + 1, bio = %s, updated_at = %s WHERE id = %s",
-                 (self.canaries.red_marker("users.bio"), self.rows.now(), self.any("users")))
+                 (self.rows.bio(), self.rows.now(), self.any("users")))
 
     def _rename_user(self):
         self.run("UPDATE users SET username = %s, email = %s WHERE id = %s",
-                 (self.canaries.red_marker("users.username"),
-                  self.canaries.red_marker("users.email") + "@example.net", self.any("users")))
+                 (*self.rows.names(), self.any("users")))
 
     def _delete_note(self):
         if len(self.ids["notes"]) > 20:
