@@ -1,0 +1,61 @@
+"""Databases that are not UTF-8: text arrives as UTF-8 where it has one, and otherwise says that it could not.
+
+Tokens are of the UTF-8 form too, so they join across databases of different encodings.
+"""
+
+import pytest
+
+from harness.plugin import PluginSlot
+from harness.values import Token
+
+LABELS = {"id": "green", "clear": "green", "red": "red hash domain=d", "list": "green"}
+
+
+@pytest.fixture
+def encoded(server, request):
+    """A database in another encoding, with a slot; a client that speaks UTF-8 where the server can convert."""
+    encoding, client = request.param
+    name = f"encoded_{encoding.lower()}"
+    server.query(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+
+    def run(sql):
+        return server.query(sql, dbname=name, options=client)
+
+    run("CREATE EXTENSION wal2lake")
+    run("CREATE TABLE t (id int PRIMARY KEY, clear text, red text, list text[])")
+    for column, label in LABELS.items():
+        run(f"SECURITY LABEL FOR wal2lake ON COLUMN t.{column} IS '{label}'")
+    run.slot = PluginSlot(server, name).create()
+    run.rows = lambda: [change.new for transaction in run.slot.transactions() for change in transaction.changes]
+    yield run
+    run.slot.drop()
+
+
+def token_in_utf8(database):
+    """Of Zürich in the domain, by a database that is UTF-8."""
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, red text)")
+    database.label("t", id="green", red="red hash domain=d")
+    slot = database.plugin_slot()
+    database.execute("INSERT INTO t VALUES (1, 'Zürich')")
+    return slot.transactions()[0].changes[0].new["red"]
+
+
+@pytest.mark.parametrize("encoded", [("LATIN1", "-c client_encoding=UTF8")], indirect=True)
+def test_latin1_is_converted_values_and_names(encoded, database):
+    encoded("INSERT INTO t VALUES (1, 'Zürich', 'Zürich', '{é}')")
+    encoded('ALTER TABLE t RENAME clear TO "größe"')
+    encoded("INSERT INTO t (id) VALUES (2)")
+    first, second = encoded.rows()
+    assert first["clear"] == "Zürich" and first["list"] == "{é}"
+    assert isinstance(first["red"], Token) and first["red"] == token_in_utf8(database)
+    assert "größe" in second
+
+
+@pytest.mark.parametrize("encoded", [("SQL_ASCII", "")], indirect=True)
+def test_sql_ascii_is_carried_where_it_is_utf8(encoded, database):
+    encoded("INSERT INTO t VALUES (1, E'\\xff\\xfe', E'\\xff', NULL), (2, E'Z\\xc3\\xbcrich', E'Z\\xc3\\xbcrich', NULL)")
+    odd, good = encoded.rows()
+    assert str(odd["clear"]) == "Uncarried(reason=3, bytes=2)"
+    # Not even the size of a value that was to be hashed.
+    assert str(odd["red"]) == "Uncarried(reason=3, bytes=0)"
+    assert good["clear"] == "Zürich" and good["red"] == token_in_utf8(database)
