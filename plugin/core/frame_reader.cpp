@@ -1,6 +1,7 @@
 #include "core/frame_reader.h"
 
 #include "core/guard.h"
+#include "core/wire.h"
 
 #include <protozero/pbf_reader.hpp>
 #include <xxhash.h>
@@ -11,23 +12,9 @@ namespace
 {
 
 using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-using protozero::tag_and_type;
-
-constexpr uint32_t Varint(uint32_t tag)
-{
-    return tag_and_type(tag, pbf_wire_type::varint);
-}
-
-constexpr uint32_t Delimited(uint32_t tag)
-{
-    return tag_and_type(tag, pbf_wire_type::length_delimited);
-}
-
-constexpr uint32_t Fixed64(uint32_t tag)
-{
-    return tag_and_type(tag, pbf_wire_type::fixed64);
-}
+using wire::BytesTag;
+using wire::Fixed64Tag;
+using wire::VarintTag;
 
 ReadResult Damaged(const char* reason) noexcept
 {
@@ -87,11 +74,11 @@ ReadResult ReadFrame(std::string_view frame, std::string_view* batch) noexcept
         pbf_reader reader = Reader(frame);
         while (reader.next()) {
             switch (reader.tag_and_type()) {
-            case Fixed64(1):
+            case Fixed64Tag(1):
                 checksum = reader.get_fixed64();
                 has_checksum = true;
                 break;
-            case Delimited(2):
+            case BytesTag(2):
                 *batch = View(reader);
                 has_batch = true;
                 break;
@@ -112,16 +99,16 @@ void ReadCommitted(std::string_view bytes, CommittedView* committed)
     pbf_reader reader = Reader(bytes);
     while (reader.next()) {
         switch (reader.tag_and_type()) {
-        case Varint(1):
+        case VarintTag(1):
             committed->xid = reader.get_uint32();
             break;
-        case Varint(2):
+        case VarintTag(2):
             committed->commit_lsn = reader.get_uint64();
             break;
-        case Varint(3):
+        case VarintTag(3):
             committed->end_lsn = reader.get_uint64();
             break;
-        case Varint(4):
+        case VarintTag(4):
             committed->commit_time_us = reader.get_int64();
             break;
         default:
@@ -137,29 +124,29 @@ void ReadRecord(std::string_view bytes, RecordView* record)
     pbf_reader reader = Reader(bytes);
     while (reader.next()) {
         switch (reader.tag_and_type()) {
-        case Varint(1):
+        case VarintTag(1):
             record->ordinal = reader.get_uint64();
             break;
-        case Varint(2):
+        case VarintTag(2):
             record->subxid = reader.get_uint32();
             break;
-        case Delimited(3):
+        case BytesTag(3):
             record->kind = RecordKind::kRelation;
             record->body = View(reader);
             break;
-        case Delimited(4):
+        case BytesTag(4):
             record->kind = RecordKind::kChange;
             record->body = View(reader);
             break;
-        case Delimited(5):
+        case BytesTag(5):
             record->kind = RecordKind::kTruncate;
             record->body = View(reader);
             break;
-        case Delimited(6):
+        case BytesTag(6):
             record->kind = RecordKind::kMessage;
             record->body = View(reader);
             break;
-        case Delimited(7):
+        case BytesTag(7):
             record->kind = RecordKind::kStats;
             record->body = View(reader);
             break;
@@ -202,27 +189,27 @@ ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
         pbf_reader reader = Reader(bytes);
         while (reader.next()) {
             switch (reader.tag_and_type()) {
-            case Delimited(1):
+            case BytesTag(1):
                 batch->kind = BatchKind::kCommitted;
                 ReadCommitted(View(reader), &batch->committed);
                 break;
-            case Delimited(2):
+            case BytesTag(2):
                 batch->kind = BatchKind::kInProgress;
                 reader.skip();
                 break;
-            case Delimited(3):
+            case BytesTag(3):
                 batch->kind = BatchKind::kPrepared;
                 reader.skip();
                 break;
-            case Delimited(4):
+            case BytesTag(4):
                 batch->kind = BatchKind::kMessage;
                 reader.skip();
                 break;
-            case Delimited(5):
+            case BytesTag(5):
                 batch->record_count++;
                 reader.skip();
                 break;
-            case Varint(6):
+            case VarintTag(6):
                 batch->last = reader.get_uint64() != 0;
                 break;
             default:
@@ -238,7 +225,7 @@ ReadResult RecordCursor::Next(RecordView* record) noexcept
     return GuardedRead("record is not a valid protobuf message", [&]() -> ReadResult {
         pbf_reader reader = Reader(rest_);
         while (reader.next()) {
-            if (reader.tag_and_type() != Delimited(5)) {
+            if (reader.tag_and_type() != BytesTag(5)) {
                 reader.skip();
                 continue;
             }
@@ -260,19 +247,19 @@ ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept
         pbf_reader reader = Reader(body);
         while (reader.next()) {
             switch (reader.tag_and_type()) {
-            case Varint(1):
+            case VarintTag(1):
                 relation->id = reader.get_uint32();
                 break;
-            case Fixed64(2):
+            case Fixed64Tag(2):
                 relation->schema_id = reader.get_fixed64();
                 break;
-            case Varint(3):
+            case VarintTag(3):
                 relation->oid = reader.get_uint32();
                 break;
-            case Delimited(4):
+            case BytesTag(4):
                 relation->namespace_name = View(reader);
                 break;
-            case Delimited(5):
+            case BytesTag(5):
                 relation->name = View(reader);
                 break;
             default:
@@ -290,10 +277,10 @@ ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept
         pbf_reader reader = Reader(body);
         while (reader.next()) {
             switch (reader.tag_and_type()) {
-            case Varint(1):
+            case VarintTag(1):
                 change->relation_id = reader.get_uint32();
                 break;
-            case Varint(2): {
+            case VarintTag(2): {
                 const uint64_t number = reader.get_uint64();
                 change->operation =
                     number <= 3 ? static_cast<ChangeOperation>(number) : ChangeOperation::kUnspecified;
@@ -313,10 +300,10 @@ ReadResult ScanTruncate(std::string_view body, std::vector<uint32_t>* relation_i
         pbf_reader reader = Reader(body);
         while (reader.next()) {
             switch (reader.tag_and_type()) {
-            case Varint(1):
+            case VarintTag(1):
                 relation_ids->push_back(reader.get_uint32());
                 break;
-            case Delimited(1):
+            case BytesTag(1):
                 for (const uint32_t id : reader.get_packed_uint32())
                     relation_ids->push_back(id);
                 break;

@@ -112,7 +112,7 @@ uint8_t* PutLengthDelimited(uint8_t* at, uint32_t field, const char* bytes, size
     return PutBytes(at, bytes, length);
 }
 
-/* The 16 bytes of a token; false in *ok if libcrypto failed. */
+/* The 16 bytes of a token; *status is left alone unless libcrypto failed. */
 uint8_t* PutToken(uint8_t* at, const w2l_value& value, w2l_status* status)
 {
     at = PutByte(at, BytesTag(value_field::kToken));
@@ -382,16 +382,12 @@ extern "C" w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_rela
 {
     return Guarded([&]() -> w2l_status {
         std::string body = RelationBody(*relation);
-        std::string record;
-        {
-            protozero::pbf_writer writer(record);
-            protozero::pbf_writer message(writer, record_field::kRelation);
-            AddUint(message, 1, relation->id);
-            message.add_fixed64(2, Checksum(body.data(), body.size()));
-            /* The sub-message is written in place, so its bytes go straight into the record. */
-            record.append(body);
-        }
-        return AppendRecord(batch, record);
+        std::string message;
+        protozero::pbf_writer writer(message);
+        AddUint(writer, 1, relation->id);
+        writer.add_fixed64(2, Checksum(body.data(), body.size()));
+        message.append(body);
+        return AppendRecord(batch, Record(0, record_field::kRelation, message));
     });
 }
 

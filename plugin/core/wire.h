@@ -1,7 +1,7 @@
 /*
- * Field numbers and wire primitives of proto/wal2lake/v1/wal2lake.proto, for the
- * encoder. Only what protozero leaves open: writing at a pointer whose room was
- * checked before.
+ * Wire primitives of protobuf, for the encoder and the readers. Only what
+ * protozero leaves open: tags as constants, which a reader compares with
+ * tag_and_type(), and writing at a pointer whose room was checked before.
  */
 #ifndef WAL2LAKE_CORE_WIRE_H
 #define WAL2LAKE_CORE_WIRE_H
@@ -49,6 +49,7 @@ inline uint8_t* PutByte(uint8_t* at, uint8_t byte)
     return at + 1;
 }
 
+/* protozero's own, which writes at an iterator, is deprecated and does not say where it ended. */
 inline uint8_t* PutVarint(uint8_t* at, uint64_t value)
 {
     while (value >= 0x80) {
