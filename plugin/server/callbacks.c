@@ -66,9 +66,9 @@ static void check_catalogs(Session* session)
 void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options, bool is_init)
 {
     Session* session = MemoryContextAllocZero(ctx->context, sizeof(Session));
+    const Wal2lakePolicy* policy = require_policy();
 
     session->context = ctx;
-    session->policy = require_policy();
     if (MyReplicationSlot->data.two_phase)
         ereport(ERROR,
                 (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -79,7 +79,7 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
 
     session->change_context = AllocSetContextCreate(ctx->context, "wal2lake change", ALLOCSET_DEFAULT_SIZES);
     session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
-    session->keys = key_ring_load(ctx->context, session->policy);
+    session->keys = key_ring_load(ctx->context, policy);
     policy_cache_create(session);
     check_catalogs(session);
 

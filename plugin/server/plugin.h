@@ -45,15 +45,12 @@ typedef void (*ReadValue)(Session* session, Column* column, Datum datum, w2l_val
 /* The cached decision on one column, and how to carry it out. */
 struct Column {
     AttrNumber attnum;
-    bool is_key;     /* part of what an old row of kind KEY holds */
     bool is_varlena; /* may be a TOAST pointer */
-    bool withheld;   /* ReadValue is never called, not even for NULL */
     w2l_type type;
-    ReadValue read;
+    ReadValue read;           /* NULL: withheld, whatever the value, also NULL */
     const w2l_domain* domain; /* with hash */
-    Oid type_oid;             /* the declared type */
     FmgrInfo* output;         /* output function, looked up at first use */
-    w2l_column wire;          /* as the Relation record tells it */
+    w2l_column* wire;         /* as the Relation record tells it; in Table.wire.columns */
 };
 
 /* A table as decoding last saw it; entry of Session.relations. */
@@ -61,8 +58,7 @@ typedef struct Table {
     Oid relid;  /* hash key */
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
-    bool announced; /* the Relation record of `id` was appended */
-    uint32 id;      /* number on the wire; 0 before the first announcement */
+    bool announced; /* the Relation record of wire.id was appended */
     uint64 schema_id;
     uint64 checked_in; /* number of the transaction that last looked at its age */
     TimestampTz decided_at;
@@ -74,7 +70,7 @@ typedef struct Table {
     int key_count;
     w2l_value* new_values;
     w2l_value* old_values;
-    w2l_relation wire;
+    w2l_relation wire; /* its id is 0 before the first announcement */
     /* counters of the session */
     char namespace_[NAMEDATALEN];
     char name[NAMEDATALEN];
@@ -85,7 +81,6 @@ typedef struct Table {
 
 struct Session {
     LogicalDecodingContext* context;
-    const Wal2lakePolicy* policy;
     Options options;
 
     struct KeyRing* keys;

@@ -245,28 +245,25 @@ static void build_column(Session* session, Table* table, const Lineage* lineage,
     bool names_rows =
         bms_is_member(attribute->attnum, primary_key) || bms_is_member(attribute->attnum, identity);
     w2l_verdict verdict = decide(lineage, NameStr(attribute->attname), attribute->attnum, names_rows, type);
-    const char* name = utf8_name(session, NameStr(attribute->attname));
+    w2l_column* wire = column->wire;
 
     column->attnum = attribute->attnum;
-    column->is_key = bms_is_member(attribute->attnum, key);
     column->is_varlena = attribute->attlen == -1;
-    column->withheld = verdict.action == W2L_ACTION_DROP;
     column->type = type;
-    column->type_oid = attribute->atttypid;
     column->read = choose_reader(verdict.action, type, base_type);
 
-    column->wire.attnum = attribute->attnum;
-    column->wire.name = name;
-    column->wire.type_oid = attribute->atttypid;
-    column->wire.type_name = type_name(session, attribute->atttypid);
-    column->wire.typmod = attribute->atttypmod;
-    column->wire.base_type_oid = base_type;
-    column->wire.element_type_oid = get_element_type(base_type);
-    column->wire.is_key = column->is_key;
-    column->wire.class_ = verdict.class_;
-    column->wire.action = verdict.action;
-    column->wire.domain = verdict.action == W2L_ACTION_HASH ? domain_name(table, &verdict, name) : "";
-    column->wire.encoding = type.encoding;
+    wire->attnum = attribute->attnum;
+    wire->name = utf8_name(session, NameStr(attribute->attname));
+    wire->type_oid = attribute->atttypid;
+    wire->type_name = type_name(session, attribute->atttypid);
+    wire->typmod = attribute->atttypmod;
+    wire->base_type_oid = base_type;
+    wire->element_type_oid = get_element_type(base_type);
+    wire->is_key = bms_is_member(attribute->attnum, key);
+    wire->class_ = verdict.class_;
+    wire->action = verdict.action;
+    wire->domain = verdict.action == W2L_ACTION_HASH ? domain_name(table, &verdict, wire->name) : "";
+    wire->encoding = type.encoding;
 }
 
 static void build_names(Session* session, Table* table, Relation relation, const Lineage* lineage)
@@ -314,6 +311,7 @@ static void build_columns(Session* session, Table* table, Relation relation, con
     Bitmapset* primary_key;
     Bitmapset* identity;
     Bitmapset* key;
+    w2l_column* wire = palloc0(sizeof(w2l_column) * Max(descriptor->natts, 1));
 
     read_key_columns(relation, &primary_key, &identity);
     table->wire.replica_identity = replica_identity(relation, identity);
@@ -323,13 +321,16 @@ static void build_columns(Session* session, Table* table, Relation relation, con
     for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 
+        Column* column = &table->columns[table->column_count];
+
         if (attribute->attisdropped)
             continue;
-        build_column(session, table, lineage, attribute, primary_key, identity, key,
-                     &table->columns[table->column_count]);
-        table->key_count += table->columns[table->column_count].is_key;
-        table->column_count++;
+        column->wire = &wire[table->column_count++];
+        build_column(session, table, lineage, attribute, primary_key, identity, key, column);
+        table->key_count += column->wire->is_key;
     }
+    table->wire.columns = wire;
+    table->wire.column_count = table->column_count;
     table->new_values = palloc0(sizeof(w2l_value) * Max(table->column_count, 1));
     table->old_values = palloc0(sizeof(w2l_value) * Max(table->column_count, 1));
 }
@@ -341,15 +342,14 @@ static void build_columns(Session* session, Table* table, Relation relation, con
  */
 static bool can_do_without_key(Column* column)
 {
-    return column->wire.class_ <= W2L_CLASS_YELLOW;
+    return column->wire->class_ <= W2L_CLASS_YELLOW;
 }
 
 static void withhold(Column* column)
 {
-    column->withheld = true;
     column->read = NULL;
-    column->wire.action = W2L_ACTION_DROP;
-    column->wire.domain = "";
+    column->wire->action = W2L_ACTION_DROP;
+    column->wire->domain = "";
 }
 
 /* Finds the key of every hashed column's domain. Where a label asks for one and there is none, decoding stops. */
@@ -360,12 +360,12 @@ static void build_keys(Session* session, Table* table)
     for (int i = 0; i < table->column_count; i++) {
         Column* column = &table->columns[i];
 
-        if (column->wire.action != W2L_ACTION_HASH)
+        if (column->wire->action != W2L_ACTION_HASH)
             continue;
         if (key_id == NULL)
             key_id = key_ring_choose(session->keys, read_database_label(THEN), read_database_label(NOW));
         if (key_id != NULL)
-            column->domain = key_ring_domain(session->keys, key_id, column->wire.domain);
+            column->domain = key_ring_domain(session->keys, key_id, column->wire->domain);
         else if (can_do_without_key(column))
             withhold(column);
         else
@@ -376,17 +376,6 @@ static void build_keys(Session* session, Table* table)
                      errhint("Set wal2lake.key_file and reload the server; the stream goes on from here.")));
     }
     table->wire.key_id = key_id != NULL ? pstrdup(key_id) : "";
-}
-
-/* The columns as the Relation record tells them. */
-static void build_wire_columns(Table* table)
-{
-    w2l_column* wire = palloc0(sizeof(w2l_column) * Max(table->column_count, 1));
-
-    for (int i = 0; i < table->column_count; i++)
-        wire[i] = table->columns[i].wire;
-    table->wire.columns = wire;
-    table->wire.column_count = table->column_count;
 }
 
 static void build_ancestors(Session* session, Table* table, const Lineage* lineage)
@@ -429,7 +418,6 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     if (table->emitted) {
         build_columns(session, table, relation, lineage);
         build_keys(session, table);
-        build_wire_columns(table);
         report_status(w2l_relation_schema_id(&table->wire, &schema_id), "naming a schema");
         if (id == 0 || schema_id != table->schema_id) {
             id = ++session->next_relation_id;

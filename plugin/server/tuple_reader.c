@@ -165,7 +165,7 @@ static void call_output(void* argument)
         Oid oid;
         bool is_varlena;
 
-        getTypeOutputInfo(call->column->type_oid, &oid, &is_varlena);
+        getTypeOutputInfo(call->column->wire->type_oid, &oid, &is_varlena);
         fmgr_info_cxt(oid, function, call->keep);
         call->column->output = function;
     }
@@ -513,7 +513,7 @@ ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid)
 static void read_value(Session* session, Column* column, Datum datum, bool is_null, w2l_value* out)
 {
     /* The one decision. A column without a reader is withheld, whatever else went wrong. */
-    if (column->withheld || column->read == NULL) {
+    if (column->read == NULL) {
         out->kind = W2L_VALUE_WITHHELD;
         session->current->withheld++;
         session->has_news = true;
@@ -538,7 +538,7 @@ w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tu
     for (int i = 0; i < table->column_count; i++) {
         Column* column = &table->columns[i];
 
-        if (key_only && !column->is_key)
+        if (key_only && !column->wire->is_key)
             continue;
         read_value(session, column, datums[column->attnum - 1], nulls[column->attnum - 1],
                    &values[row.count++]);
