@@ -307,6 +307,17 @@ static void relabel(const ObjectAddress* object, const char* new_label)
 
 /* ---- partitions that are created as such ---- */
 
+/* A table label of our own making: past the hook, and told like any other. */
+static void set_table_label(Oid relid, const char* old_label, const char* new_label)
+{
+    ObjectAddress object;
+
+    ObjectAddressSet(object, RelationRelationId, relid);
+    SetSecurityLabel(&object, WAL2LAKE_PROVIDER, new_label);
+    CacheInvalidateRelcacheByRelid(relid);
+    log_label_change(&object, old_label, new_label);
+}
+
 static void note_created_relation(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* arg)
 {
     if (previous_object_access != NULL)
@@ -329,15 +340,11 @@ static void label_new_partitions(List* oids)
     foreach (cell, oids) {
         Oid relid = lfirst_oid(cell);
         char relkind = get_rel_relkind(relid);
-        ObjectAddress object;
 
         if ((relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE) ||
             !get_rel_relispartition(relid))
             continue;
-        ObjectAddressSet(object, RelationRelationId, relid);
-        SetSecurityLabel(&object, WAL2LAKE_PROVIDER, "inherit");
-        CacheInvalidateRelcacheByRelid(relid);
-        log_label_change(&object, NULL, "inherit");
+        set_table_label(relid, NULL, "inherit");
     }
 }
 
@@ -378,11 +385,8 @@ static void unmark_moved_partitions(AlterTableStmt* statement)
             continue;
         ObjectAddressSet(object, RelationRelationId, relid);
         label = GetSecurityLabel(&object, WAL2LAKE_PROVIDER);
-        if (label == NULL || strcmp(label, "inherit") != 0)
-            continue;
-        SetSecurityLabel(&object, WAL2LAKE_PROVIDER, NULL);
-        CacheInvalidateRelcacheByRelid(relid);
-        log_label_change(&object, label, NULL);
+        if (label != NULL && strcmp(label, "inherit") == 0)
+            set_table_label(relid, label, NULL);
     }
 }
 
@@ -429,7 +433,7 @@ static void process_utility(PlannedStmt* pstmt, const char* query_string, bool r
 
 void _PG_init(void)
 {
-    static Wal2lakePolicy policy = {WAL2LAKE_POLICY_VERSION, key_file, admin_role, is_admin};
+    static Wal2lakePolicy policy = {WAL2LAKE_POLICY_VERSION, key_file, is_admin};
 
     if (!process_shared_preload_libraries_in_progress)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

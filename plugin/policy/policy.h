@@ -18,8 +18,6 @@ typedef struct Wal2lakePolicy {
     int version; /* WAL2LAKE_POLICY_VERSION of the library */
     /* wal2lake.key_file as configured now; "" where none is set. */
     const char* (*key_file)(void);
-    /* wal2lake.admin_role as configured now; "" where none is set. */
-    const char* (*admin_role)(void);
     /* True if the role is a superuser or has the privileges of wal2lake.admin_role. */
     bool (*is_admin)(Oid role);
 } Wal2lakePolicy;
