@@ -227,11 +227,7 @@ class Cluster:
         self._give(self.key_file, mode)
 
     def log_text(self, offset=0):
-        if not self.log.exists():
-            return ""
-        with open(self.log, "rb") as log:
-            log.seek(offset)
-            return log.read().decode("utf-8", "replace")
+        return read_log(self.log, offset)
 
     def log_size(self):
         return self.log.stat().st_size
@@ -272,6 +268,15 @@ class Cluster:
         if check and done.returncode != 0:
             raise ClusterError(f"{Path(command[0]).name} failed ({done.returncode}): {done.stderr.strip()}")
         return done
+
+
+def read_log(path, offset=0):
+    """A log from a byte on, empty where it is not there yet."""
+    if not path.exists():
+        return ""
+    with open(path, "rb") as log:
+        log.seek(offset)
+        return log.read().decode("utf-8", "replace")
 
 
 def lsn_number(text):

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from .cluster import read_log
 from .lake import Lake
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -117,11 +118,7 @@ class Forwarder:
         self.stop()
 
     def log_text(self, offset=0):
-        if not self.log.exists():
-            return ""
-        with open(self.log, "rb") as log:
-            log.seek(offset)
-            return log.read().decode("utf-8", "replace")
+        return read_log(self.log, offset)
 
     def log_lines(self):
         """Its log as dictionaries; a last line that a kill cut off is left out."""
