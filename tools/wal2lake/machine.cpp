@@ -96,6 +96,8 @@ void Machine::Fail(ExitCode code, const std::string& sentence)
 void Machine::On(const event::Tick& tick)
 {
     now_ms_ = std::max(now_ms_, tick.now_ms);
+    held_elsewhere_ = tick.held_elsewhere;
+    largest_elsewhere_ = tick.largest_elsewhere;
 }
 
 void Machine::On(const event::Connected& connected)
@@ -353,6 +355,9 @@ void Machine::AdvanceSegments()
             Seal("draining");
         else if (nothing_waits && now_ms_ - open_since_ms_ >= config_.max_age_ms)
             Seal("age");
+        else if (nothing_waits && buffered_bytes() > largest_elsewhere_ &&
+                 buffered_bytes() + held_elsewhere_ >= MemoryLimit())
+            Seal("memory");
     }
     if (!chain_known_)
         return;
@@ -418,22 +423,24 @@ void Machine::SendStatus()
     last_status_ms_ = now_ms_;
 }
 
-// Half of the budget is for what is buffered; the other half for the copy an
-// assembled segment is, for compression and for the connection. While nothing
-// is on its way out, stopping would stop for ever: a large transaction is read.
+// A source waits only while it holds more than its part of what all may hold
+// together: whatever the others do, it can go on within that. While nothing is
+// on its way out, stopping would stop for ever: a large transaction is read.
 void Machine::AdvanceReading()
 {
     if (!streaming())
         return;
     const bool going_out = inflight_ || !sealed_.empty();
-    const uint64_t limit = config_.memory_budget / 2;
+    const uint64_t limit = MemoryLimit();
+    const uint64_t part = limit / config_.sources;
     const uint64_t held = buffered_bytes();
-    if (!paused_ && going_out && held >= limit) {
+    const uint64_t together = held + held_elsewhere_;
+    if (!paused_ && going_out && together >= limit && held >= part) {
         paused_ = true;
         Do(action::PauseReading{});
         Note(LogLevel::kInfo, "paused", "memory budget reached; reading waits for the store",
              {{"buffered_bytes", held}});
-    } else if (paused_ && (!going_out || held < limit - limit / 4)) {
+    } else if (paused_ && (!going_out || together < limit - limit / 4 || held < part - part / 4)) {
         paused_ = false;
         Do(action::ResumeReading{});
         Note(LogLevel::kInfo, "resumed", "reading resumes", {{"buffered_bytes", held}});

@@ -1,7 +1,7 @@
 // The forwarder's state machine for one source: everything that decides what is
 // put into the lake, under which name, and what is acknowledged.
 //
-// Driven by run.cpp with real events and by the tests with invented ones. No
+// Driven by driver.cpp with real events and by the tests with invented ones. No
 // I/O, no clock, no threads, no libpq: Step(event) changes the state and answers
 // with actions. Equal events give equal actions.
 //
@@ -34,7 +34,9 @@ struct MachineConfig {
     uint64_t max_size = uint64_t{64} << 20;
     int64_t max_age_ms = 60'000;
     int64_t idle_age_ms = 600'000;
+    // Of the process, and how many sources share it.
     uint64_t memory_budget = uint64_t{256} << 20;
+    uint64_t sources = 1;
     int compression_level = kDefaultCompressionLevel;
     std::string writer_version;
     // For the jitter of retries.
@@ -136,6 +138,9 @@ class Machine
     uint64_t FlushLsn() const;
     // End of the last transaction that is in the lake or on its way there.
     uint64_t BufferedEnd() const;
+    // Half of the budget: the other half is for the copy an assembled segment is,
+    // for compression and for the connections.
+    uint64_t MemoryLimit() const { return config_.memory_budget / 2; }
     bool streaming() const { return link_ == Link::kStreaming; }
     int64_t Jitter(int attempts);
 
@@ -143,6 +148,8 @@ class Machine
     Actions* actions_ = nullptr;
     std::minstd_rand random_;
     int64_t now_ms_ = 0;
+    uint64_t held_elsewhere_ = 0;
+    uint64_t largest_elsewhere_ = 0;
     int64_t deadline_ms_ = 0;
 
     Link link_ = Link::kDown;

@@ -1,5 +1,5 @@
 // What the state machine hears and what it asks for. Shared by the machine, the
-// driver that carries actions out (run.cpp) and the tests.
+// driver that carries actions out and the tests.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,10 @@ namespace event
 // before other events whenever the clock has moved.
 struct Tick {
     int64_t now_ms = 0;
+    // Bytes that the other sources of the process hold: all, and the one that
+    // holds most.
+    uint64_t held_elsewhere = 0;
+    uint64_t largest_elsewhere = 0;
 };
 
 // Answers to ReadHead, ListAfter, ReadObject and PutObject. One such request is
