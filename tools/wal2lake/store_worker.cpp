@@ -1,84 +1,105 @@
 #include "store_worker.h"
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace wal2lake
 {
-
-StoreWorker::StoreWorker(std::unique_ptr<Store> store)
-    : store_(std::move(store)), event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      thread_([this] { Run(); })
+namespace
 {
+
+std::atomic<bool> any_left_behind = false;
+
+} // namespace
+
+StoreWorker::State::State(std::unique_ptr<Store> opened)
+    : store(std::move(opened)), event_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+{
+}
+
+StoreWorker::State::~State()
+{
+    ::close(event_fd);
+}
+
+StoreWorker::StoreWorker(std::unique_ptr<Store> store) : state_(std::make_shared<State>(std::move(store)))
+{
+    std::thread([state = state_] { Run(state); }).detach();
 }
 
 StoreWorker::~StoreWorker()
 {
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-    ::close(event_fd_);
+    std::unique_lock lock(state_->mutex);
+    state_->stopping = true;
+    state_->changed.notify_all();
+    if (!state_->changed.wait_for(lock, std::chrono::seconds(1), [this] { return state_->ended; }))
+        any_left_behind = true;
+}
+
+bool StoreWorker::AnyLeftBehind()
+{
+    return any_left_behind;
+}
+
+int StoreWorker::event_fd() const
+{
+    return state_->event_fd;
 }
 
 void StoreWorker::Submit(Job job)
 {
     {
-        const std::lock_guard lock(mutex_);
-        jobs_.push_back(std::move(job));
+        const std::lock_guard lock(state_->mutex);
+        state_->jobs.push_back(std::move(job));
     }
-    wake_.notify_all();
+    state_->changed.notify_all();
 }
 
 std::deque<Event> StoreWorker::TakeEvents()
 {
     uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(event_fd_, &count, sizeof count);
-    const std::lock_guard lock(mutex_);
-    return std::exchange(events_, {});
+    [[maybe_unused]] const ssize_t got = ::read(state_->event_fd, &count, sizeof count);
+    const std::lock_guard lock(state_->mutex);
+    return std::exchange(state_->events, {});
 }
 
-bool StoreWorker::busy()
+void StoreWorker::Run(const std::shared_ptr<State>& state)
 {
-    const std::lock_guard lock(mutex_);
-    return running_ || !jobs_.empty();
-}
-
-void StoreWorker::Run()
-{
-    std::unique_lock lock(mutex_);
+    std::unique_lock lock(state->mutex);
     for (;;) {
-        wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-        if (jobs_.empty())
-            return;
-        const Job job = std::move(jobs_.front());
-        jobs_.pop_front();
-        running_ = true;
+        state->changed.wait(lock, [&state] { return state->stopping || !state->jobs.empty(); });
+        if (state->jobs.empty())
+            break;
+        const Job job = std::move(state->jobs.front());
+        state->jobs.pop_front();
         lock.unlock();
-        Execute(job);
+        Execute(state.get(), job);
         lock.lock();
-        running_ = false;
     }
+    state->ended = true;
+    state->changed.notify_all();
 }
 
-void StoreWorker::Execute(const Job& job)
+void StoreWorker::Execute(State* state, const Job& job)
 {
     std::optional<Event> event;
     if (const auto* head = std::get_if<action::ReadHead>(&job)) {
-        auto bytes = GetAll(*store_, head->name);
+        auto bytes = GetAll(*state->store, head->name);
         event = event::HeadRead{bytes.ok() ? std::optional(std::move(bytes.value())) : std::nullopt};
     } else if (const auto* list = std::get_if<action::ListAfter>(&job)) {
-        event = event::Listed{store_->List(list->prefix, list->after, list->limit)};
+        event = event::Listed{state->store->List(list->prefix, list->after, list->limit)};
     } else if (const auto* object = std::get_if<action::ReadObject>(&job)) {
-        auto bytes = GetAll(*store_, object->name);
+        auto bytes = GetAll(*state->store, object->name);
         if (bytes.ok())
             event = event::ObjectRead{Bytes(std::make_shared<const std::string>(std::move(bytes.value())))};
         else
             event = event::ObjectRead{bytes.error()};
     } else if (const auto* put = std::get_if<action::PutObject>(&job)) {
-        const auto done = store_->PutIfAbsent(put->name, *put->bytes);
+        const auto done = state->store->PutIfAbsent(put->name, *put->bytes);
         if (done.ok())
             event = event::PutDone{};
         else if (done.error().kind == ErrorKind::kExists)
@@ -87,16 +108,16 @@ void StoreWorker::Execute(const Job& job)
             event = event::PutFailed{done.error()};
     } else if (const auto* hint = std::get_if<action::WriteHead>(&job)) {
         // A hint that cannot be written costs a few requests at the next start.
-        (void)store_->Overwrite(hint->name, hint->bytes);
+        (void)state->store->Overwrite(hint->name, hint->bytes);
     }
     if (!event)
         return;
     {
-        const std::lock_guard lock(mutex_);
-        events_.push_back(std::move(*event));
+        const std::lock_guard lock(state->mutex);
+        state->events.push_back(std::move(*event));
     }
     const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t sent = ::write(event_fd_, &one, sizeof one);
+    [[maybe_unused]] const ssize_t sent = ::write(state->event_fd, &one, sizeof one);
 }
 
 } // namespace wal2lake

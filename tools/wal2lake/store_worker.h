@@ -6,7 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
+#include <variant>
 
 #include "machine_events.h"
 #include "store.h"
@@ -21,7 +21,9 @@ class StoreWorker
                              action::WriteHead>;
 
     explicit StoreWorker(std::unique_ptr<Store> store);
-    // Waits for the job at hand.
+    // Waits up to a second for the job at hand. A call that hangs longer cannot
+    // be interrupted: it is left behind with its thread. What it may still put
+    // is met by whoever comes next, as any object that exists.
     ~StoreWorker();
     StoreWorker(const StoreWorker&) = delete;
     StoreWorker& operator=(const StoreWorker&) = delete;
@@ -30,23 +32,34 @@ class StoreWorker
     // Answers that have come in, oldest first.
     std::deque<Event> TakeEvents();
     // Readable while there are some.
-    int event_fd() const { return event_fd_; }
-    // False where nothing is queued or running.
-    bool busy();
+    int event_fd() const;
+
+    // Whether a thread of this process was left behind: such a process must
+    // leave without running destructors.
+    static bool AnyLeftBehind();
 
   private:
-    void Run();
-    void Execute(const Job& job);
+    // Shared with the thread, which may outlive this object.
+    struct State {
+        explicit State(std::unique_ptr<Store> opened);
+        ~State();
+        State(const State&) = delete;
+        State& operator=(const State&) = delete;
 
-    std::unique_ptr<Store> store_;
-    int event_fd_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::deque<Job> jobs_;
-    std::deque<Event> events_;
-    bool running_ = false;
-    bool stopping_ = false;
-    std::thread thread_;
+        std::unique_ptr<Store> store;
+        int event_fd;
+        std::mutex mutex;
+        std::condition_variable changed;
+        std::deque<Job> jobs;
+        std::deque<Event> events;
+        bool stopping = false;
+        bool ended = false;
+    };
+
+    static void Run(const std::shared_ptr<State>& state);
+    static void Execute(State* state, const Job& job);
+
+    std::shared_ptr<State> state_;
 };
 
 } // namespace wal2lake
