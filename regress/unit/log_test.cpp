@@ -21,9 +21,11 @@ TEST(Log, JsonIsOneObjectALine)
 
 TEST(Log, TextIsOneLine)
 {
-    EXPECT_EQ(FormatLogText(kEntry, "T", false),
+    EXPECT_EQ(FormatLogText(kEntry, "T", "", false),
               "T warning connection lost: server said \"no\"  name=a b  ms=-5  bytes=7");
-    EXPECT_NE(FormatLogText(kEntry, "T", true).find("\033[33mwarning\033[0m"), std::string::npos);
+    EXPECT_EQ(FormatLogText(kEntry, "T", "cell1.main", false),
+              "T warning cell1.main: connection lost: server said \"no\"  name=a b  ms=-5  bytes=7");
+    EXPECT_NE(FormatLogText(kEntry, "T", "", true).find("\033[33mwarning\033[0m"), std::string::npos);
 }
 
 TEST(Log, KnowsItsLevelsAndFormats)

@@ -25,7 +25,7 @@ class SettingsTest : public testing::Test
 
     std::string Refusal()
     {
-        const auto settings = LoadSettings(options_, true);
+        const auto settings = LoadSettings(options_, Needs::kOneSource);
         EXPECT_FALSE(settings.ok());
         return settings.ok() ? "" : settings.error().text;
     }
@@ -42,7 +42,7 @@ TEST_F(SettingsTest, OptionsAloneAreEnough)
     options_.slot = "s";
     options_.max_age = "2s";
     options_.plugin_options = {"tables=public.users", "origin="};
-    const auto settings = LoadSettings(options_, true);
+    const auto settings = LoadSettings(options_, Needs::kOneSource);
     ASSERT_TRUE(settings.ok()) << settings.error().text;
     EXPECT_EQ(settings.value().config.lake_url, "file:///l");
     EXPECT_EQ(settings.value().config.max_age_ms, 2000);
@@ -56,21 +56,35 @@ TEST_F(SettingsTest, OptionsOverrideTheFileOfTheEnvironment)
     options_.config_path.clear();
     ::setenv("WAL2LAKE_CONFIG", path_.c_str(), 1);
     options_.lake = "file:///over";
-    const auto settings = LoadSettings(options_, true);
+    const auto settings = LoadSettings(options_, Needs::kOneSource);
     ::unsetenv("WAL2LAKE_CONFIG");
     ASSERT_TRUE(settings.ok()) << settings.error().text;
     EXPECT_EQ(settings.value().config.lake_url, "file:///over");
     EXPECT_EQ(settings.value().source->conninfo, "dbname=f");
 }
 
-TEST_F(SettingsTest, OneSourceAtATime)
+TEST_F(SettingsTest, OneSourceWhereOneIsNeeded)
 {
     Write("[[source]]\nid = \"a\"\n[[source]]\nid = \"b\"\nslot = \"of_b\"\n");
-    EXPECT_NE(Refusal().find("name it with --source"), std::string::npos);
+    EXPECT_NE(Refusal().find("name one with --source"), std::string::npos);
     options_.source = "b";
-    EXPECT_EQ(LoadSettings(options_, true).value().source->slot, "of_b");
+    EXPECT_EQ(LoadSettings(options_, Needs::kOneSource).value().source->slot, "of_b");
     options_.source = "c";
     EXPECT_NE(Refusal().find("has no source \"c\""), std::string::npos);
+}
+
+TEST_F(SettingsTest, AllSourcesOrTheOneThatIsNamed)
+{
+    Write("[[source]]\nid = \"a\"\n[[source]]\nid = \"b\"\nslot = \"of_b\"\n");
+    EXPECT_EQ(LoadSettings(options_, Needs::kSources).value().config.sources.size(), 2U);
+    options_.slot = "other";
+    const auto refused = LoadSettings(options_, Needs::kSources);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_NE(refused.error().text.find("about one source"), std::string::npos);
+    options_.source = "b";
+    const auto one = LoadSettings(options_, Needs::kSources);
+    ASSERT_EQ(one.value().config.sources.size(), 1U);
+    EXPECT_EQ(one.value().config.sources.front().slot, "other");
 }
 
 TEST_F(SettingsTest, RefusesWithTheFix)

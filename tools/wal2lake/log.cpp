@@ -68,12 +68,13 @@ std::string OneLine(std::string_view text)
 
 } // namespace
 
-std::string FormatLogText(const LogEntry& entry, const std::string& time, bool color)
+std::string FormatLogText(const LogEntry& entry, const std::string& time, const std::string& source,
+                          bool color)
 {
     std::string line = time + " ";
     const std::string level = LevelName(entry.level);
     line += color ? LevelColor(entry.level) + level + "\033[0m" : level;
-    line += std::string(8 - level.size(), ' ') + OneLine(entry.text);
+    line += std::string(8 - level.size(), ' ') + (source.empty() ? "" : source + ": ") + OneLine(entry.text);
     for (const auto& [name, value] : entry.fields) {
         line += "  " + name + "=";
         if (const auto* text = std::get_if<std::string>(&value))
@@ -117,13 +118,20 @@ Log::Log(LogLevel level, LogFormat format, std::string source) : level_(level), 
     color_ = terminal && (no_color == nullptr || *no_color == '\0');
 }
 
+Log Log::ForSource(std::string source) const
+{
+    Log log = *this;
+    log.source_ = std::move(source);
+    return log;
+}
+
 void Log::Write(const LogEntry& entry) const
 {
     if (entry.level < level_)
         return;
     const std::string time = Now();
     const std::string line =
-        (json_ ? FormatLogJson(entry, time, source_) : FormatLogText(entry, time, color_)) + "\n";
+        (json_ ? FormatLogJson(entry, time, source_) : FormatLogText(entry, time, source_, color_)) + "\n";
     // One write, so that lines of several processes do not mix. A log that
     // cannot be written must not stop the forwarder.
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

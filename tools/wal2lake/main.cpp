@@ -47,7 +47,7 @@ void AddServer(CLI::App* app, CommonOptions* options)
 
 void AddRun(CLI::App* parent, CommonOptions* options, ExitCode* code)
 {
-    CLI::App* app = parent->add_subcommand("run", "forward a source; SIGTERM seals, ships, acknowledges");
+    CLI::App* app = parent->add_subcommand("run", "forward the sources; SIGTERM seals, ships, acknowledges");
     AddCommon(app, options);
     AddServer(app, options);
     auto create_slot = std::make_shared<bool>(false);
@@ -62,12 +62,12 @@ void AddRun(CLI::App* parent, CommonOptions* options, ExitCode* code)
         ->capture_default_str();
     app->add_option("--log-format", options->log_format, "auto, text or json")->capture_default_str();
     app->callback([options, create_slot, code] {
-        const auto settings = LoadSettings(*options, true);
+        const auto settings = LoadSettings(*options, Needs::kSources);
         if (!settings.ok()) {
             *code = Complain(settings.error());
             return;
         }
-        const auto log = OpenLog(*options, settings.value().source->id);
+        const auto log = OpenLog(*options);
         *code = log.ok() ? RunForwarder(settings.value(), log.value(), *create_slot) : Complain(log.error());
     });
 }
@@ -111,7 +111,7 @@ void AddVerify(CLI::App* parent, CommonOptions* options, ExitCode* code)
     auto json = std::make_shared<bool>(false);
     app->add_flag("--json", *json, "one JSON object for each source");
     app->callback([options, json, code] {
-        const auto settings = LoadSettings(*options, false);
+        const auto settings = LoadSettings(*options, Needs::kLake);
         *code = settings.ok() ? RunVerify(settings.value().config.lake_url, options->source, *json)
                               : Complain(settings.error());
     });
@@ -126,7 +126,7 @@ void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
         AddCommon(sub, options);
         AddServer(sub, options);
         sub->callback([options, code, run] {
-            const auto settings = LoadSettings(*options, true);
+            const auto settings = LoadSettings(*options, Needs::kOneSource);
             *code = settings.ok() ? run(settings.value()) : Complain(settings.error());
         });
         return sub;

@@ -1,34 +1,37 @@
 #include "run.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
+#include <mutex>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "machine.h"
+#include "driver.h"
 #include "slot.h"
-#include "source_postgres.h"
-#include "store_worker.h"
 
 namespace wal2lake
 {
 namespace
 {
 
-// Messages taken from the connection before the loop looks at clock, store and
-// signals again.
-constexpr int kBurst = 256;
+using std::chrono::milliseconds;
 
-int64_t NowMs()
-{
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-}
+// Longer than the machine waits for the store and the driver for a connection.
+constexpr milliseconds kStopPatience{30'000};
+// Between two attempts of a source that refused, while others go on.
+constexpr milliseconds kFirstRest{10'000};
+constexpr milliseconds kLongestRest{600'000};
+// A source that ran this long before it refused is a new trouble.
+constexpr milliseconds kGoodRun{600'000};
 
 // SIGTERM and SIGINT as something poll() can wait for. Before any thread starts,
 // so that none of them takes a signal.
@@ -39,222 +42,182 @@ int OpenSignals()
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, nullptr);
-    return ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return ::signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-class Driver
+// All sources of the process, each on a thread of its own.
+//
+// One source alone ends with the process, and its exit code says why: whoever
+// started it decides what next. Beside others, a source that refuses is tried
+// again after a growing rest, so that its trouble is nobody else's and a cure
+// needs no restart.
+class Fleet
 {
   public:
-    Driver(const SourceConfig& source, MachineConfig config, std::unique_ptr<Store> store, const Log& log,
-           int signal_fd)
-        : source_config_(source), log_(log), signal_fd_(signal_fd), machine_(std::move(config)),
-          store_(std::move(store))
+    Fleet(const Settings& settings, const Log& log, bool create_slot)
+        : settings_(settings), log_(log), create_slot_(create_slot), budget_(settings.config.sources.size()),
+          stop_fd_(::eventfd(0, EFD_CLOEXEC)), ended_fd_(::eventfd(0, EFD_CLOEXEC)),
+          codes_(budget_.sources(), ExitCode::kOk)
     {
     }
-
-    ExitCode Run()
+    ~Fleet()
     {
-        while (!finished_) {
-            Feed(event::Tick{NowMs()});
-            if (finished_)
-                break;
-            Wait();
-            Feed(event::Tick{NowMs()});
-            for (Event& event : store_.TakeEvents())
-                Feed(event);
-            TakeSignals();
-            TakeMessages();
-        }
-        // What is left at this point is a hint, or a call that hangs.
-        for (int i = 0; i < 100 && store_.busy(); i++)
-            ::poll(nullptr, 0, 10);
-        if (store_.busy())
-            LeaveWithoutStore();
-        return code_;
+        ::close(stop_fd_);
+        ::close(ended_fd_);
+    }
+    Fleet(const Fleet&) = delete;
+    Fleet& operator=(const Fleet&) = delete;
+
+    ExitCode Run(int signal_fd)
+    {
+        running_ = budget_.sources();
+        std::vector<std::thread> threads;
+        for (size_t i = 0; i < budget_.sources(); i++)
+            threads.emplace_back([this, i] { Keep(i); });
+        std::array<pollfd, 2> fds{{{signal_fd, POLLIN, 0}, {ended_fd_, POLLIN, 0}}};
+        while (::poll(fds.data(), fds.size(), -1) < 0)
+            ;
+        Stop();
+        if (!WaitForAll())
+            LeaveAtOnce();
+        for (std::thread& thread : threads)
+            thread.join();
+        const auto failed =
+            std::find_if(codes_.begin(), codes_.end(), [](ExitCode code) { return code != ExitCode::kOk; });
+        const ExitCode code = failed == codes_.end() ? ExitCode::kOk : *failed;
+        if (StoreWorker::AnyLeftBehind())
+            LeaveNow(code);
+        return code;
     }
 
   private:
-    // Steps the machine and carries out what it asks for; what that brings about
-    // at once is fed in turn.
-    void Feed(const Event& event)
+    bool alone() const { return budget_.sources() == 1; }
+
+    // Runs source number `number` until it may end.
+    void Keep(size_t number)
     {
-        Actions actions;
-        machine_.Step(event, &actions);
-        for (const Action& action : actions)
-            if (!finished_)
-                std::visit([this](const auto& typed) { Do(typed); }, action);
-        while (!finished_ && !answers_.empty()) {
-            const Event answer = std::move(answers_.front());
-            answers_.pop_front();
-            Feed(answer);
+        const Log log = log_.ForSource(settings_.config.sources[number].id);
+        milliseconds rest = kFirstRest;
+        for (;;) {
+            const auto began = std::chrono::steady_clock::now();
+            codes_[number] = Guarded(number, log);
+            if (alone() || stopping())
+                break;
+            if (std::chrono::steady_clock::now() - began >= kGoodRun)
+                rest = kFirstRest;
+            log.Write({LogLevel::kWarning,
+                       "resting",
+                       "the other sources go on; this one is tried again",
+                       {{"after_ms", static_cast<int64_t>(rest.count())}}});
+            pollfd stop{stop_fd_, POLLIN, 0};
+            if (::poll(&stop, 1, static_cast<int>(rest.count())) == 1)
+                break;
+            rest = std::min(rest * 2, kLongestRest);
+        }
+        const std::lock_guard lock(mutex_);
+        running_--;
+        ended_.notify_all();
+        if (running_ == 0)
+            Raise(ended_fd_);
+    }
+
+    static ExitCode Refuse(const Log& log, ExitCode code, const std::string& sentence)
+    {
+        log.Write({LogLevel::kError, "finished", sentence, {{"exit_code", static_cast<int64_t>(code)}}});
+        return code;
+    }
+
+    // One source that runs out of memory must not end the others.
+    ExitCode Guarded(size_t number, const Log& log)
+    {
+        try {
+            return RunOnce(number, log);
+        } catch (const std::exception& error) {
+            return Refuse(log, ExitCode::kInternal, std::string("internal error: ") + error.what());
         }
     }
 
-    void Do(const action::ReadHead& action) { store_.Submit(action); }
-    void Do(const action::ListAfter& action) { store_.Submit(action); }
-    void Do(const action::ReadObject& action) { store_.Submit(action); }
-    void Do(const action::PutObject& action) { store_.Submit(action); }
-    void Do(const action::WriteHead& action) { store_.Submit(action); }
-
-    void Do(const action::Connect&)
+    ExitCode RunOnce(size_t number, const Log& log)
     {
-        SourceFacts facts;
-        if (server_.Connect(source_config_.conninfo) && server_.ReadFacts(source_config_.slot, &facts))
-            answers_.push_back(event::Connected{std::move(facts)});
-        else
-            LostServer();
-    }
-
-    void Do(const action::StartStreaming& action)
-    {
-        if (server_.StartStreaming(source_config_.slot, action.lsn, source_config_.options)) {
-            streaming_ = true;
-            paused_ = false;
-            answers_.push_back(event::Streaming{});
-        } else {
-            LostServer();
+        const SourceConfig& source = settings_.config.sources[number];
+        auto store = OpenStore(settings_.config.lake_url);
+        if (!store.ok())
+            return Refuse(log, ExitCode::kUsage, store.error().text);
+        DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_};
+        config.machine.sources = budget_.sources();
+        config.machine.seed = std::random_device{}();
+        config.machine.debug = log.debug();
+        if (create_slot_) {
+            bool began = false;
+            std::string note;
+            const auto refusal = BeginLog(config.machine, source.conninfo, *store.value(), &began, &note);
+            if (refusal)
+                return Refuse(log, refusal->code, refusal->sentence);
+            if (began)
+                log.Write({LogLevel::kInfo, "slot_created", note, {}});
         }
+        return Driver(std::move(config), std::move(store.value()), &budget_, log).Run();
     }
 
-    void Do(const action::SendStatus& action)
+    static void Raise(int event_fd)
     {
-        if (streaming_ && !server_.SendStatus(action.received_lsn, action.flushed_lsn))
-            LostServer();
+        const uint64_t one = 1;
+        [[maybe_unused]] const ssize_t sent = ::write(event_fd, &one, sizeof one);
     }
 
-    void Do(const action::Disconnect&)
+    void Stop() const { Raise(stop_fd_); }
+
+    bool stopping() const
     {
-        streaming_ = false;
-        server_.Close();
+        pollfd stop{stop_fd_, POLLIN, 0};
+        return ::poll(&stop, 1, 0) == 1;
     }
 
-    void Do(const action::PauseReading&) { paused_ = true; }
-    void Do(const action::ResumeReading&)
+    bool WaitForAll()
     {
-        paused_ = false;
-        more_ = true;
+        std::unique_lock lock(mutex_);
+        return ended_.wait_for(lock, kStopPatience, [this] { return running_ == 0; });
     }
 
-    void Do(const action::Log& action) { log_.Write(action.entry); }
-
-    void Do(const action::Finish& action)
-    {
-        finished_ = true;
-        code_ = action.code;
-        log_.Write({action.code == ExitCode::kOk ? LogLevel::kInfo : LogLevel::kError,
-                    "finished",
-                    action.sentence,
-                    {{"exit_code", static_cast<int64_t>(action.code)}}});
-    }
-
-    void LostServer()
-    {
-        const SourceError error = server_.error();
-        streaming_ = false;
-        server_.Close();
-        answers_.push_back(event::Disconnected{error.sqlstate, error.text});
-    }
-
-    void Wait()
-    {
-        const bool reading = streaming_ && !paused_;
-        pollfd fds[3] = {{signal_fd_, POLLIN, 0}, {store_.event_fd(), POLLIN, 0}, {-1, 0, 0}};
-        if (streaming_) {
-            // While reading is paused only a broken connection is of interest,
-            // which poll() reports unasked.
-            fds[2].fd = server_.socket();
-            fds[2].events = static_cast<short>((reading ? POLLIN : 0) | (server_.Flush() ? POLLOUT : 0));
-        }
-        const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, 60'000);
-        ::poll(fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
-        readable_ = (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
-        if (paused_ && (fds[2].revents & (POLLHUP | POLLERR)) != 0)
-            ::poll(nullptr, 0, 100);
-    }
-
-    void TakeSignals()
-    {
-        signalfd_siginfo info{};
-        while (::read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-            Feed(event::StopRequested{});
-    }
-
-    void TakeMessages()
-    {
-        more_ = false;
-        for (int i = 0; i < kBurst && streaming_ && !paused_ && !finished_; i++) {
-            PostgresSource::Item item;
-            const auto received = server_.Receive(readable_, &item);
-            if (received == PostgresSource::Received::kNothing)
-                return;
-            if (received == PostgresSource::Received::kMessage) {
-                Feed(event::Message{item.payload});
-            } else if (received == PostgresSource::Received::kKeepalive) {
-                Feed(event::Keepalive{item.wal_end, item.reply_requested});
-            } else {
-                LostServer();
-                Feed(event::Tick{NowMs()});
-                return;
-            }
-        }
-        more_ = true;
-    }
-
-    // The store hangs in a call that nothing can interrupt. All that matters is
+    // A server hangs in a call that nothing can interrupt. All that matters is
     // in the lake or still at the server.
-    [[noreturn]] void LeaveWithoutStore() const
+    [[noreturn]] void LeaveAtOnce() const
+    {
+        LeaveNow(Refuse(log_, ExitCode::kSource,
+                        "a source did not end in time; leaving without it, nothing is lost"));
+    }
+
+    // Past the destructors, which threads left behind may still need.
+    [[noreturn]] static void LeaveNow(ExitCode code)
     {
         std::fflush(nullptr);
-        ::_exit(static_cast<int>(code_));
+        ::_exit(static_cast<int>(code));
     }
 
-    const SourceConfig& source_config_;
+    const Settings& settings_;
     const Log& log_;
-    int signal_fd_;
-    Machine machine_;
-    StoreWorker store_;
-    PostgresSource server_;
-    std::deque<Event> answers_;
-    bool streaming_ = false;
-    bool paused_ = false;
-    bool readable_ = false;
-    // Whole messages may be waiting in libpq's buffer.
-    bool more_ = false;
-    bool finished_ = false;
-    ExitCode code_ = ExitCode::kInternal;
+    bool create_slot_;
+    MemoryBudget budget_;
+    // Readable from the moment on when all are to stop.
+    int stop_fd_;
+    // Readable once none runs any more.
+    int ended_fd_;
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    size_t running_ = 0;
+    std::vector<ExitCode> codes_;
 };
 
 } // namespace
 
 ExitCode RunForwarder(const Settings& settings, const Log& log, bool create_slot)
 {
-    const auto refuse = [&log](const Refusal& refusal) {
-        log.Write({LogLevel::kError,
-                   "finished",
-                   refusal.sentence,
-                   {{"exit_code", static_cast<int64_t>(refusal.code)}}});
-        return refusal.code;
-    };
     const int signal_fd = OpenSignals();
-    if (signal_fd < 0)
-        return refuse({ExitCode::kInternal, "cannot watch for signals"});
-    auto store = OpenStore(settings.config.lake_url);
-    if (!store.ok())
-        return refuse({ExitCode::kUsage, store.error().text});
-    if (create_slot) {
-        bool began = false;
-        std::string note;
-        const auto refusal = BeginLog(settings, *store.value(), &began, &note);
-        if (refusal)
-            return refuse(*refusal);
-        if (began)
-            log.Write({LogLevel::kInfo, "slot_created", note, {}});
+    if (signal_fd < 0) {
+        log.Write({LogLevel::kError, "finished", "cannot watch for signals", {{"exit_code", int64_t{1}}}});
+        return ExitCode::kInternal;
     }
-    MachineConfig config = MakeMachineConfig(settings);
-    config.seed = std::random_device{}();
-    config.debug = log.debug();
-    Driver driver(*settings.source, std::move(config), std::move(store.value()), log, signal_fd);
-    const ExitCode code = driver.Run();
+    const ExitCode code = Fleet(settings, log, create_slot).Run(signal_fd);
     ::close(signal_fd);
     return code;
 }

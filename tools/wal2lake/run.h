@@ -1,5 +1,5 @@
-// `wal2lake run`: carries out what the state machine asks for, with a real
-// server, a real store and a real clock. Decides nothing itself.
+// `wal2lake run`: forwards the sources of the settings, each with a driver on a
+// thread of its own, until a signal, or until the only one ends.
 #pragma once
 
 #include "exit_code.h"

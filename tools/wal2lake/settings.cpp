@@ -58,31 +58,53 @@ Result<Done> ApplyQuantities(const CommonOptions& options, Config* config)
     return Done{};
 }
 
-Result<SourceConfig> PickSource(const CommonOptions& options, const Config& config)
+// The sources that options and file name together.
+Result<std::vector<SourceConfig>> PickSources(const CommonOptions& options, const Config& config, Needs needs)
 {
+    std::vector<SourceConfig> picked = config.sources;
     if (!options.source.empty()) {
-        for (const SourceConfig& source : config.sources)
-            if (source.id == options.source)
-                return source;
-        if (options.conninfo.empty() && !config.sources.empty())
+        std::erase_if(picked, [&](const SourceConfig& source) { return source.id != options.source; });
+        if (picked.empty() && options.conninfo.empty() && !config.sources.empty())
             return Invalid("the configuration has no source \"" + options.source +
                            "\"; add it, or give --conninfo");
-        SourceConfig source;
-        source.id = options.source;
-        return source;
+        if (picked.empty())
+            picked.emplace_back().id = options.source;
     }
-    if (config.sources.size() > 1)
-        return Invalid("the configuration has " + std::to_string(config.sources.size()) +
-                       " sources and this version forwards one at a time; name it with --source");
-    if (config.sources.empty())
+    if (picked.empty())
         return Invalid("no source is configured; add a [[source]] to the configuration, or give --source and"
                        " --conninfo");
-    return config.sources.front();
+    if (picked.size() > 1 && needs == Needs::kOneSource)
+        return Invalid("the configuration has " + std::to_string(picked.size()) +
+                       " sources; name one with --source");
+    return picked;
+}
+
+// Lets the options that describe a source override what the file says of it.
+Result<Done> ApplyToSource(const CommonOptions& options, std::vector<SourceConfig>* sources)
+{
+    const bool any = !options.conninfo.empty() || !options.slot.empty() || !options.plugin_options.empty();
+    if (!any)
+        return Done{};
+    if (sources->size() > 1)
+        return Invalid("--conninfo, --slot and --option are about one source, and the configuration has " +
+                       std::to_string(sources->size()) + "; name it with --source");
+    SourceConfig& source = sources->front();
+    if (!options.conninfo.empty())
+        source.conninfo = options.conninfo;
+    if (!options.slot.empty())
+        source.slot = options.slot;
+    for (const std::string& option : options.plugin_options) {
+        const size_t equals = option.find('=');
+        if (equals == std::string::npos || equals == 0)
+            return Invalid("--option \"" + option + "\" is not name=value");
+        source.options[option.substr(0, equals)] = option.substr(equals + 1);
+    }
+    return Done{};
 }
 
 } // namespace
 
-Result<Settings> LoadSettings(const CommonOptions& options, bool needs_source)
+Result<Settings> LoadSettings(const CommonOptions& options, Needs needs)
 {
     Settings settings;
     const std::string path = ConfigPath(options);
@@ -104,22 +126,16 @@ Result<Settings> LoadSettings(const CommonOptions& options, bool needs_source)
     if (HoldsPassword(options.conninfo))
         return Invalid("--conninfo holds a password, which every user of this host can read; use a passfile"
                        " (PGPASSFILE), a service file or the configuration file");
-    if (needs_source) {
-        auto source = PickSource(options, config);
-        if (!source.ok())
-            return source.error();
-        if (!options.conninfo.empty())
-            source.value().conninfo = options.conninfo;
-        if (!options.slot.empty())
-            source.value().slot = options.slot;
-        for (const std::string& option : options.plugin_options) {
-            const size_t equals = option.find('=');
-            if (equals == std::string::npos || equals == 0)
-                return Invalid("--option \"" + option + "\" is not name=value");
-            source.value().options[option.substr(0, equals)] = option.substr(equals + 1);
-        }
-        settings.source = source.value();
-        config.sources = {source.value()};
+    if (needs != Needs::kLake) {
+        auto sources = PickSources(options, config, needs);
+        if (!sources.ok())
+            return sources.error();
+        const auto overridden = ApplyToSource(options, &sources.value());
+        if (!overridden.ok())
+            return overridden.error();
+        config.sources = std::move(sources.value());
+        if (needs == Needs::kOneSource)
+            settings.source = config.sources.front();
     }
     const auto checked = CheckConfig(config);
     if (!checked.ok())
@@ -127,7 +143,7 @@ Result<Settings> LoadSettings(const CommonOptions& options, bool needs_source)
     return settings;
 }
 
-Result<Log> OpenLog(const CommonOptions& options, const std::string& source)
+Result<Log> OpenLog(const CommonOptions& options)
 {
     const auto level = ParseLogLevel(options.log_level);
     if (!level)
@@ -135,7 +151,7 @@ Result<Log> OpenLog(const CommonOptions& options, const std::string& source)
     const auto format = ParseLogFormat(options.log_format);
     if (!format)
         return Invalid("--log-format \"" + options.log_format + "\" is none of auto, text, json");
-    return Log(*level, *format, source);
+    return Log(*level, *format);
 }
 
 } // namespace wal2lake

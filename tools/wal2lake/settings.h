@@ -30,14 +30,18 @@ struct CommonOptions {
 
 struct Settings {
     Config config;
-    // The one source that was asked for, where needed.
+    // The one source that was asked for, where one is needed.
     std::optional<SourceConfig> source;
 };
 
+// What a command works on: the lake alone, one source, or each that is
+// configured (one where --source names it). `config.sources` holds just these.
+enum class Needs { kLake, kOneSource, kSources };
+
 // Reads the file that -c or WAL2LAKE_CONFIG names, or the default one where it
 // exists, and lets the options override it. kInvalid with a sentence.
-Result<Settings> LoadSettings(const CommonOptions& options, bool needs_source);
+Result<Settings> LoadSettings(const CommonOptions& options, Needs needs);
 
-Result<Log> OpenLog(const CommonOptions& options, const std::string& source);
+Result<Log> OpenLog(const CommonOptions& options);
 
 } // namespace wal2lake

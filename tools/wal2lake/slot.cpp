@@ -29,23 +29,23 @@ ExitCode Say(const Refusal& refusal)
 
 } // namespace
 
-MachineConfig MakeMachineConfig(const Settings& settings)
+MachineConfig MakeMachineConfig(const Config& config, const SourceConfig& source)
 {
-    MachineConfig config;
-    config.names = {settings.source->id, settings.source->slot, settings.config.lake_url};
-    config.options = settings.source->options;
-    config.max_size = settings.config.max_size;
-    config.max_age_ms = settings.config.max_age_ms;
-    config.idle_age_ms = settings.config.idle_age_ms;
-    config.memory_budget = settings.config.memory_budget;
-    config.writer_version = WAL2LAKE_VERSION;
-    return config;
+    MachineConfig made;
+    made.names = {source.id, source.slot, config.lake_url};
+    made.options = source.options;
+    made.max_size = config.max_size;
+    made.max_age_ms = config.max_age_ms;
+    made.idle_age_ms = config.idle_age_ms;
+    made.memory_budget = config.memory_budget;
+    made.writer_version = WAL2LAKE_VERSION;
+    return made;
 }
 
-std::optional<Refusal> BeginLog(const Settings& settings, Store& store, bool* began, std::string* note)
+std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& conninfo, Store& store,
+                                bool* began, std::string* note)
 {
     *began = false;
-    const MachineConfig config = MakeMachineConfig(settings);
     const FenceNames& names = config.names;
     const auto tail = FindTail(store, names.source);
     if (!tail.ok())
@@ -55,7 +55,7 @@ std::optional<Refusal> BeginLog(const Settings& settings, Store& store, bool* be
 
     PostgresSource source;
     SourceFacts facts;
-    if (!source.Connect(settings.source->conninfo) || !source.ReadFacts(names.slot, &facts))
+    if (!source.Connect(conninfo) || !source.ReadFacts(names.slot, &facts))
         return FromSource(names, source.error());
     const bool created = !facts.slot.exists;
     uint64_t consistent_point = 0;
@@ -92,7 +92,8 @@ ExitCode RunSlotCreate(const Settings& settings)
         return Say(FromStore(store.error()));
     bool began = false;
     std::string note;
-    const auto refusal = BeginLog(settings, *store.value(), &began, &note);
+    const auto refusal = BeginLog(MakeMachineConfig(settings.config, *settings.source),
+                                  settings.source->conninfo, *store.value(), &began, &note);
     if (refusal)
         return Say(*refusal);
     if (!began)

@@ -14,11 +14,12 @@
 namespace wal2lake
 {
 
-MachineConfig MakeMachineConfig(const Settings& settings);
+MachineConfig MakeMachineConfig(const Config& config, const SourceConfig& source);
 
 // Creates the slot where it is missing and the log's first object. Does nothing
 // to a log that exists: `*began` tells, and `*note` says what was done.
-std::optional<Refusal> BeginLog(const Settings& settings, Store& store, bool* began, std::string* note);
+std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& conninfo, Store& store,
+                                bool* began, std::string* note);
 
 ExitCode RunSlotCreate(const Settings& settings);
 ExitCode RunSlotDrop(const Settings& settings, bool confirmed);

@@ -81,7 +81,7 @@ PostgresSource::~PostgresSource()
     PQfinish(connection_);
 }
 
-bool PostgresSource::Connect(const std::string& conninfo)
+bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd)
 {
     PQfinish(connection_);
     // Later entries win, so ours that may be overridden come before dbname,
@@ -105,12 +105,15 @@ bool PostgresSource::Connect(const std::string& conninfo)
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     while (connection_ != nullptr && PQstatus(connection_) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
            state != PGRES_POLLING_FAILED) {
-        pollfd waiting{PQsocket(connection_),
-                       static_cast<short>(state == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+        pollfd waiting[] = {
+            {PQsocket(connection_), static_cast<short>(state == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0},
+            {interrupt_fd, POLLIN, 0}};
         if (std::chrono::steady_clock::now() >= deadline)
             break;
-        ::poll(&waiting, 1, 1000);
-        if (waiting.revents != 0)
+        ::poll(waiting, 2, 1000);
+        if (waiting[1].revents != 0)
+            break;
+        if (waiting[0].revents != 0)
             state = PQconnectPoll(connection_);
     }
     if (connection_ == nullptr || state != PGRES_POLLING_OK) {

@@ -44,10 +44,9 @@ class PostgresSource
     PostgresSource(const PostgresSource&) = delete;
     PostgresSource& operator=(const PostgresSource&) = delete;
 
-    // Opens the connection, waiting at most as long as connect_timeout says
-    // (10 s where conninfo does not). False, and error(), where that failed; so
-    // for all that follows.
-    bool Connect(const std::string& conninfo);
+    // Opens the connection, waiting 15 s at most and not once `interrupt_fd` is
+    // readable. False, and error(), where that failed; so for all that follows.
+    bool Connect(const std::string& conninfo, int interrupt_fd = -1);
     bool connected() const { return connection_ != nullptr; }
     const SourceError& error() const { return error_; }
 

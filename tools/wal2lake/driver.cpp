@@ -1,0 +1,181 @@
+#include "driver.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <poll.h>
+
+namespace wal2lake
+{
+namespace
+{
+
+// Messages taken from the connection before the loop looks at clock, store and
+// the request to stop again.
+constexpr int kBurst = 256;
+
+int64_t NowMs()
+{
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+} // namespace
+
+Driver::Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* budget, const Log& log)
+    : config_(std::move(config)), budget_(budget), log_(log), machine_(config_.machine),
+      store_(std::move(store))
+{
+}
+
+ExitCode Driver::Run()
+{
+    while (!finished_) {
+        FeedClock();
+        if (finished_)
+            break;
+        Wait();
+        FeedClock();
+        for (Event& event : store_.TakeEvents())
+            Feed(event);
+        if (stop_asked_ && !stopping_) {
+            stopping_ = true;
+            Feed(event::StopRequested{});
+        }
+        TakeMessages();
+    }
+    budget_->Report(config_.number, 0);
+    return code_;
+}
+
+// Steps the machine and carries out what it asks for; what that brings about at
+// once is fed in turn.
+void Driver::Feed(const Event& event)
+{
+    Actions actions;
+    machine_.Step(event, &actions);
+    for (const Action& action : actions)
+        if (!finished_)
+            std::visit([this](const auto& typed) { Do(typed); }, action);
+    while (!finished_ && !answers_.empty()) {
+        const Event answer = std::move(answers_.front());
+        answers_.pop_front();
+        Feed(answer);
+    }
+}
+
+void Driver::FeedClock()
+{
+    const MemoryBudget::Others others = budget_->Report(config_.number, machine_.buffered_bytes());
+    Feed(event::Tick{NowMs(), others.sum, others.largest});
+}
+
+void Driver::Do(const action::Connect&)
+{
+    SourceFacts facts;
+    if (server_.Connect(config_.conninfo, config_.stop_fd) &&
+        server_.ReadFacts(config_.machine.names.slot, &facts))
+        answers_.push_back(event::Connected{std::move(facts)});
+    else
+        LostServer();
+}
+
+void Driver::Do(const action::StartStreaming& action)
+{
+    if (server_.StartStreaming(config_.machine.names.slot, action.lsn, config_.machine.options)) {
+        streaming_ = true;
+        paused_ = false;
+        answers_.push_back(event::Streaming{});
+    } else {
+        LostServer();
+    }
+}
+
+void Driver::Do(const action::SendStatus& action)
+{
+    if (streaming_ && !server_.SendStatus(action.received_lsn, action.flushed_lsn))
+        LostServer();
+}
+
+void Driver::Do(const action::Disconnect&)
+{
+    streaming_ = false;
+    server_.Close();
+}
+
+void Driver::Do(const action::PauseReading&)
+{
+    paused_ = true;
+}
+
+void Driver::Do(const action::ResumeReading&)
+{
+    paused_ = false;
+    more_ = true;
+}
+
+void Driver::Do(const action::Log& action)
+{
+    log_.Write(action.entry);
+}
+
+void Driver::Do(const action::Finish& action)
+{
+    finished_ = true;
+    code_ = action.code;
+    log_.Write({action.code == ExitCode::kOk ? LogLevel::kInfo : LogLevel::kError,
+                "finished",
+                action.sentence,
+                {{"exit_code", static_cast<int64_t>(action.code)}}});
+}
+
+void Driver::LostServer()
+{
+    const SourceError error = server_.error();
+    streaming_ = false;
+    server_.Close();
+    answers_.push_back(event::Disconnected{error.sqlstate, error.text});
+}
+
+void Driver::Wait()
+{
+    const bool reading = streaming_ && !paused_;
+    pollfd fds[3] = {
+        {stopping_ ? -1 : config_.stop_fd, POLLIN, 0}, {store_.event_fd(), POLLIN, 0}, {-1, 0, 0}};
+    if (streaming_) {
+        // While reading is paused only a broken connection is of interest,
+        // which poll() reports unasked.
+        fds[2].fd = server_.socket();
+        fds[2].events = static_cast<short>((reading ? POLLIN : 0) | (server_.Flush() ? POLLOUT : 0));
+    }
+    const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, 60'000);
+    ::poll(fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
+    stop_asked_ = (fds[0].revents & POLLIN) != 0;
+    readable_ = (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+    if (paused_ && (fds[2].revents & (POLLHUP | POLLERR)) != 0)
+        ::poll(nullptr, 0, 100);
+}
+
+void Driver::TakeMessages()
+{
+    more_ = false;
+    for (int i = 0; i < kBurst && streaming_ && !paused_ && !finished_; i++) {
+        PostgresSource::Item item;
+        const auto received = server_.Receive(readable_, &item);
+        if (received == PostgresSource::Received::kNothing)
+            return;
+        if (received == PostgresSource::Received::kMessage) {
+            Feed(event::Message{item.payload});
+        } else if (received == PostgresSource::Received::kKeepalive) {
+            Feed(event::Keepalive{item.wal_end, item.reply_requested});
+        } else {
+            LostServer();
+            FeedClock();
+            return;
+        }
+    }
+    more_ = true;
+}
+
+} // namespace wal2lake

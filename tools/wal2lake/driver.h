@@ -1,0 +1,79 @@
+// Drives the machine of one source: carries out what it asks for with a real
+// server, store and clock, and tells it what came of it. Decides nothing.
+//
+// Made and run by run.cpp, each on a thread of its own, so that one source's
+// slow server or store is no other source's trouble.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "log.h"
+#include "machine.h"
+#include "memory_budget.h"
+#include "source_postgres.h"
+#include "store_worker.h"
+
+namespace wal2lake
+{
+
+struct DriverConfig {
+    std::string conninfo;
+    MachineConfig machine;
+    // Which of the sources of `budget` this one is.
+    size_t number = 0;
+    // Readable once the process is to stop; not read, so that all see it.
+    int stop_fd = -1;
+};
+
+class Driver
+{
+  public:
+    Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* budget, const Log& log);
+
+    // Until the machine is finished; its verdict.
+    ExitCode Run();
+
+  private:
+    void Feed(const Event& event);
+    void FeedClock();
+
+    void Do(const action::ReadHead& action) { store_.Submit(action); }
+    void Do(const action::ListAfter& action) { store_.Submit(action); }
+    void Do(const action::ReadObject& action) { store_.Submit(action); }
+    void Do(const action::PutObject& action) { store_.Submit(action); }
+    void Do(const action::WriteHead& action) { store_.Submit(action); }
+    void Do(const action::Connect& action);
+    void Do(const action::StartStreaming& action);
+    void Do(const action::SendStatus& action);
+    void Do(const action::Disconnect& action);
+    void Do(const action::PauseReading& action);
+    void Do(const action::ResumeReading& action);
+    void Do(const action::Log& action);
+    void Do(const action::Finish& action);
+
+    void LostServer();
+    void Wait();
+    void TakeMessages();
+
+    DriverConfig config_;
+    MemoryBudget* budget_;
+    const Log& log_;
+    Machine machine_;
+    StoreWorker store_;
+    PostgresSource server_;
+    // What an action brought about at once.
+    std::deque<Event> answers_;
+    bool streaming_ = false;
+    bool paused_ = false;
+    bool readable_ = false;
+    // Whole messages may be waiting in libpq's buffer.
+    bool more_ = false;
+    bool stop_asked_ = false;
+    bool stopping_ = false;
+    bool finished_ = false;
+    ExitCode code_ = ExitCode::kInternal;
+};
+
+} // namespace wal2lake
