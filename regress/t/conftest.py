@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,3 +55,34 @@ def database(server, request):
     """A database of the test's own with the extension; its slots are gone afterwards."""
     with Database(server, request.node.name) as made:
         yield made
+
+
+class SmallDisk:
+    """A file system of 1 MiB."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def fill(self):
+        """Leave no room on it. The file to remove to make some again."""
+        ballast = self.folder / "ballast"
+        descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+        try:
+            with pytest.raises(OSError, match="No space left"):
+                while os.write(descriptor, bytes(4096)):
+                    pass
+        finally:
+            os.close(descriptor)
+        return ballast
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A small file system of the test's own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
+    yield SmallDisk(folder)
+    subprocess.run(["umount", "-l", folder], check=True)

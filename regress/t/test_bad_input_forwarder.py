@@ -340,29 +340,12 @@ def test_a_lake_that_cannot_be_a_folder(app):
         assert str(blocked) in last_sentence(done.stderr.decode())
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_a_full_disk_is_waited_out(app, small_disk):
     """It says so, goes on by itself when there is room, and nothing is lost, also over a kill -9 in between."""
-    app.lake = small_disk / "lake"
+    app.lake = small_disk.folder / "lake"
     app.config = app.configure(lake=app.lake)
     app.create().ship()
-    ballast = small_disk / "ballast"
-    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
-    with pytest.raises(OSError, match="No space left"):
-        while os.write(descriptor, bytes(4096)):
-            pass
-    os.close(descriptor)
+    ballast = small_disk.fill()
     app.insert(5)
     with app.run() as running:
         wait_until(lambda: "store_failed" in running.log_text() or not running.running(), 20, "a line about the store")
