@@ -31,6 +31,7 @@ Driver::Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* 
 
 ExitCode Driver::Run()
 {
+    config_.heartbeat->Turn(false);
     while (!finished_) {
         FeedClock();
         if (finished_)
@@ -150,7 +151,9 @@ void Driver::Wait()
         fds[2].events = static_cast<short>((reading ? POLLIN : 0) | (server_.Flush() ? POLLOUT : 0));
     }
     const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, 60'000);
+    config_.heartbeat->Rest(streaming_);
     ::poll(fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
+    config_.heartbeat->Turn(streaming_);
     stop_asked_ = (fds[0].revents & POLLIN) != 0;
     readable_ = (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
     if (paused_ && (fds[2].revents & (POLLHUP | POLLERR)) != 0)

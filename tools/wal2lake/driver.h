@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "heartbeat.h"
 #include "log.h"
 #include "machine.h"
 #include "memory_budget.h"
@@ -25,6 +26,8 @@ struct DriverConfig {
     size_t number = 0;
     // Readable once the process is to stop; not read, so that all see it.
     int stop_fd = -1;
+    // Where the loop shows that it turns; outlives the driver.
+    Heartbeat* heartbeat = nullptr;
 };
 
 class Driver

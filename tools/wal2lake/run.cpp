@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "heartbeat.h"
+#include "service_manager.h"
 #include "slot.h"
 
 namespace wal2lake
@@ -57,7 +59,7 @@ class Fleet
     Fleet(const Settings& settings, const Log& log, bool create_slot)
         : settings_(settings), log_(log), create_slot_(create_slot), budget_(settings.config.sources.size()),
           stop_fd_(::eventfd(0, EFD_CLOEXEC)), ended_fd_(::eventfd(0, EFD_CLOEXEC)),
-          codes_(budget_.sources(), ExitCode::kOk)
+          codes_(budget_.sources(), ExitCode::kOk), heartbeats_(budget_.sources())
     {
     }
     ~Fleet()
@@ -74,10 +76,14 @@ class Fleet
         std::vector<std::thread> threads;
         for (size_t i = 0; i < budget_.sources(); i++)
             threads.emplace_back([this, i] { Keep(i); });
+        ServiceManager manager;
+        manager.Ready();
         std::array<pollfd, 2> fds{{{signal_fd, POLLIN, 0}, {ended_fd_, POLLIN, 0}}};
-        while (::poll(fds.data(), fds.size(), -1) < 0)
-            ;
+        do
+            Report(&manager);
+        while (::poll(fds.data(), fds.size(), manager.interval_ms()) <= 0);
         Stop();
+        manager.Stopping();
         if (!WaitForAll())
             LeaveAtOnce();
         for (std::thread& thread : threads)
@@ -93,6 +99,17 @@ class Fleet
   private:
     bool alone() const { return budget_.sources() == 1; }
 
+    void Report(ServiceManager* manager) const
+    {
+        size_t streaming = 0;
+        milliseconds longest_busy{0};
+        for (const Heartbeat& heartbeat : heartbeats_) {
+            streaming += heartbeat.streaming() ? 1 : 0;
+            longest_busy = std::max(longest_busy, heartbeat.busy());
+        }
+        manager->Report(streaming, heartbeats_.size(), longest_busy);
+    }
+
     // Runs source number `number` until it may end.
     void Keep(size_t number)
     {
@@ -101,6 +118,7 @@ class Fleet
         for (;;) {
             const auto began = std::chrono::steady_clock::now();
             codes_[number] = Guarded(number, log);
+            heartbeats_[number].Rest(false);
             if (alone() || stopping())
                 break;
             if (std::chrono::steady_clock::now() - began >= kGoodRun)
@@ -144,6 +162,7 @@ class Fleet
         if (!store.ok())
             return Refuse(log, ExitCode::kUsage, store.error().text);
         DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_};
+        config.heartbeat = &heartbeats_[number];
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();
         config.machine.debug = log.debug();
@@ -206,6 +225,7 @@ class Fleet
     std::condition_variable ended_;
     size_t running_ = 0;
     std::vector<ExitCode> codes_;
+    std::vector<Heartbeat> heartbeats_;
 };
 
 } // namespace

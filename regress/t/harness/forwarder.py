@@ -76,7 +76,7 @@ class Forwarder:
         self.executable, self.arguments = executable, arguments
         self.process = None
 
-    def start(self, *arguments):
+    def start(self, *arguments, environment=None):
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError("it is running")
         with open(self.log, "ab") as log:
@@ -84,7 +84,8 @@ class Forwarder:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", self.executable or binary(), "run", "-c", self.config,
                  *self.arguments, *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=clean_environment())
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                env={**clean_environment(), **(environment or {})})
         return self
 
     def running(self):
