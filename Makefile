@@ -101,7 +101,7 @@ help:
 	@echo "make                 build the plugin against the PostgreSQL of PG_CONFIG"
 	@echo "make install         install it into that PostgreSQL"
 	@echo "make command         build the command wal2lake (build/release/tools/wal2lake/wal2lake)"
-	@echo "make command-install install it to PREFIX/bin (PREFIX=/usr/local)"
+	@echo "make command-install install it, unit and user for systemd below PREFIX (/usr/local)"
 	@echo "make deps            install the Debian packages that building and testing need"
 	@echo "make demo            a throwaway server, a workload, a lake: see it work"
 	@echo "make installcheck    regression tests against a temporary server (TESTS='a b': only those)"
@@ -121,6 +121,9 @@ command:
 PREFIX ?= /usr/local
 command-install: command
 	$(INSTALL) -D -m 755 $(CMAKE_BUILD)/tools/wal2lake/wal2lake '$(DESTDIR)$(PREFIX)/bin/wal2lake'
+	$(INSTALL) -D -m 644 deploy/systemd/wal2lake.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/wal2lake.conf'
+	$(INSTALL) -D -m 644 deploy/systemd/wal2lake.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/wal2lake.service'
+	sed -i 's|@bindir@|$(PREFIX)/bin|' '$(DESTDIR)$(PREFIX)/lib/systemd/system/wal2lake.service'
 
 # PGXS's own installcheck wants a running server; ours brings one.
 installcheck:
