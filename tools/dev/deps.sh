@@ -10,8 +10,8 @@ libpq-dev libssl-dev libzstd-dev libxxhash-dev
 libprotozero-dev protobuf-compiler libprotobuf-dev
 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
 libgtest-dev libgmock-dev
-python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest
-util-linux zstd"
+python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml
+systemd util-linux zstd"
 
 die() {
     printf 'deps.sh: %s\n' "$1" >&2
