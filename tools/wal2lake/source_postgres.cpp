@@ -8,8 +8,8 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
-#include "core/frame_reader.h"
 #include "lsn.h"
+#include "replication_message.h"
 
 namespace wal2lake
 {
@@ -18,16 +18,6 @@ namespace
 
 // Microseconds between the Unix epoch and 2000-01-01, PostgreSQL's.
 constexpr int64_t kPostgresEpochUs = 946'684'800LL * 1'000'000;
-constexpr size_t kMessageHead = 25;
-constexpr size_t kKeepaliveSize = 18;
-
-uint64_t ReadBigEndian64(const char* bytes)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8U | static_cast<unsigned char>(bytes[i]);
-    return value;
-}
 
 void AppendBigEndian64(uint64_t value, std::string* out)
 {
@@ -298,14 +288,14 @@ PostgresSource::Received PostgresSource::Receive(bool read_socket, Item* item)
         }
         return Received::kEnd;
     }
-    const auto bytes = std::string_view(buffer_, static_cast<size_t>(size));
-    if (bytes[0] == 'w' && bytes.size() >= kMessageHead && bytes.size() <= kMaxMessageBytes + kMessageHead) {
-        item->payload = bytes.substr(kMessageHead);
+    const auto message = ParseReplicationMessage({buffer_, static_cast<size_t>(size)});
+    if (message && message->kind == ReplicationMessage::Kind::kData) {
+        item->payload = message->payload;
         return Received::kMessage;
     }
-    if (bytes[0] == 'k' && bytes.size() >= kKeepaliveSize) {
-        item->wal_end = ReadBigEndian64(bytes.data() + 1);
-        item->reply_requested = bytes[17] != 0;
+    if (message) {
+        item->wal_end = message->wal_end;
+        item->reply_requested = message->reply_requested;
         return Received::kKeepalive;
     }
     error_ = {"08P01", "the server sent a replication message that is not understood"};
