@@ -118,6 +118,20 @@ TEST(TailFinder, ForeignNamesAreNoTail)
     EXPECT_EQ(FindTail(store, "a").value()->start_lsn, 0x200U);
 }
 
+TEST(TailFinder, ForeignNamesBehindALongLogDoNotEndTheSearch)
+{
+    MemoryStore store;
+    Fill(&store, "a", 2500, 0x100);
+    store.objects()["a/log/zzz"] = "x";
+    EXPECT_EQ(FindTail(store, "a").value()->start_lsn, 2499U * 0x100);
+    // More of them than a page holds, before, between and behind.
+    for (int i = 0; i < 1500; i++)
+        for (const char* where :
+             {"a/log/.", "a/log/00000001/0000000000000100.", "a/log/00000001/zzz", "a/log/zzz"})
+            store.objects()[where + std::to_string(i)] = "x";
+    EXPECT_EQ(FindTail(store, "a").value()->start_lsn, 2499U * 0x100);
+}
+
 TEST(ListSegments, GivesTheWholeChainInOrder)
 {
     MemoryStore store;

@@ -96,7 +96,7 @@ std::optional<SegmentName> ParseHead(std::string_view bytes, const std::string& 
 
 TailFinder::TailFinder(std::string source) : source_(std::move(source))
 {
-    high_ = static_cast<Position>(kMaxEpoch) << 64 | ~uint64_t{0};
+    high_ = static_cast<Position>(kMaxEpoch + 1) << 64;
 }
 
 std::string TailFinder::NameAt(Position position) const
@@ -135,6 +135,7 @@ void TailFinder::DistrustHint()
 void TailFinder::OnList(const ListPage& page)
 {
     requests_++;
+    bool found = false;
     for (const std::string& text : page.names) {
         auto name = ParseSegmentName(text);
         if (!name)
@@ -142,26 +143,23 @@ void TailFinder::OnList(const ListPage& page)
         low_ = static_cast<Position>(name->epoch) << 64 | name->start_lsn;
         tail_ = std::move(name);
         tail_is_hint_ = false;
+        found = true;
     }
-    if (!page.more && !page.names.empty()) {
+    // Foreign names alone say nothing of what is behind them.
+    const bool more = page.more && !page.names.empty();
+    if (!found && more) {
+        after_ = page.names.back();
+        return;
+    }
+    if (!more && (found || probe_ == 0)) {
         done_ = true;
         return;
     }
-    if (page.names.empty()) {
-        if (probe_ == 0) {
-            done_ = true;
-            return;
-        }
+    if (!found)
         high_ = probe_;
-        probe_ = 0;
-    }
-    // A whole page of foreign names must not stop the search where it stands.
-    low_ = std::max(low_, probe_);
-    const Position middle = low_ + (high_ - low_) / 2;
-    if (middle == low_)
-        done_ = true;
-    after_ = NameAt(middle);
-    probe_ = middle;
+    probe_ = low_ + (high_ - low_) / 2;
+    done_ = probe_ == low_;
+    after_ = NameAt(probe_ - 1);
 }
 
 Result<std::optional<SegmentName>> FindTail(Store& store, const std::string& source)

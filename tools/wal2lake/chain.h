@@ -97,10 +97,10 @@ class TailFinder
     int requests_ = 0;
     std::optional<SegmentName> tail_;
     bool tail_is_hint_ = false;
-    // Between a name that exists and one behind which nothing is.
+    // A name that exists (0 without one), and the first from which on none does.
     Position low_ = 0;
     Position high_ = 0;
-    // The middle asked about last, 0 before the first halving.
+    // The middle from which on was asked last, 0 before the first halving.
     Position probe_ = 0;
     std::string after_;
 };
