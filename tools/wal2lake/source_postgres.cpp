@@ -71,9 +71,11 @@ PostgresSource::~PostgresSource()
     PQfinish(connection_);
 }
 
-bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd)
+bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd, Protocol protocol)
 {
     PQfinish(connection_);
+    protocol_ = protocol;
+    const char* const replication = protocol == Protocol::kReplication ? "database" : "";
     // Later entries win, so ours that may be overridden come before dbname,
     // which is the conninfo, and the ones we insist on after it.
     const char* const keywords[] = {"connect_timeout",
@@ -86,8 +88,8 @@ bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd)
                                     "replication",
                                     "client_encoding",
                                     nullptr};
-    const char* const values[] = {"10",       "20",   "10",   "3", "60000", "wal2lake", conninfo.c_str(),
-                                  "database", "UTF8", nullptr};
+    const char* const values[] = {"10",        "20",   "10",   "3", "60000", "wal2lake", conninfo.c_str(),
+                                  replication, "UTF8", nullptr};
     connection_ = PQconnectStartParams(keywords, values, 1);
     if (connection_ != nullptr)
         PQsetErrorVerbosity(connection_, PQERRORS_VERBOSE);
@@ -105,6 +107,12 @@ bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd)
             break;
         if (waiting[0].revents != 0)
             state = PQconnectPoll(connection_);
+    }
+    if (connection_ != nullptr) {
+        const auto text = [](const char* value) { return std::string(value == nullptr ? "" : value); };
+        user_ = text(PQuser(connection_));
+        database_ = text(PQdb(connection_));
+        over_socket_ = text(PQhost(connection_)).starts_with("/");
     }
     if (connection_ == nullptr || state != PGRES_POLLING_OK) {
         error_ = connection_ == nullptr ? SourceError{"", "out of memory"}
@@ -169,7 +177,17 @@ std::string PostgresSource::Identifier(const std::string& text)
 bool PostgresSource::ReadFacts(const std::string& slot, SourceFacts* facts)
 {
     bool ok = false;
-    const ResultPtr identity = Query("IDENTIFY_SYSTEM", &ok);
+    // The replication command, where it can be had, also knows a standby's timeline.
+    const ResultPtr identity =
+        Query(protocol_ == Protocol::kReplication
+                  ? "IDENTIFY_SYSTEM"
+                  : "SELECT s.system_identifier, CASE WHEN pg_catalog.pg_is_in_recovery() THEN c.timeline_id"
+                    " ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name("
+                    "pg_catalog.pg_current_wal_lsn()), 1, 8))::pg_catalog.bit(32)::pg_catalog.int4 END,"
+                    " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"
+                    " ELSE pg_catalog.pg_current_wal_flush_lsn() END"
+                    " FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c",
+              &ok);
     if (!ok)
         return false;
     facts->system_id = std::strtoull(PQgetvalue(identity.get(), 0, 0), nullptr, 10);
@@ -211,6 +229,24 @@ bool PostgresSource::ReadFacts(const std::string& slot, SourceFacts* facts)
     facts->slot.wal_status = PQgetvalue(row.get(), 0, 5);
     facts->slot.total_txns = std::strtoull(PQgetvalue(row.get(), 0, 6), nullptr, 10);
     return true;
+}
+
+bool PostgresSource::ReadRows(const std::string& sql, std::vector<Row>* rows)
+{
+    bool ok = false;
+    const ResultPtr result = Query(sql, &ok);
+    rows->clear();
+    for (int i = 0; ok && i < PQntuples(result.get()); i++) {
+        Row row;
+        for (int column = 0; column < PQnfields(result.get()); column++) {
+            if (PQgetisnull(result.get(), i, column) != 0)
+                row.emplace_back(std::nullopt);
+            else
+                row.emplace_back(PQgetvalue(result.get(), i, column));
+        }
+        rows->push_back(std::move(row));
+    }
+    return ok;
 }
 
 bool PostgresSource::CreateSlot(const std::string& slot, uint64_t* consistent_point)

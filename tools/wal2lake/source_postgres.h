@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,13 +45,28 @@ class PostgresSource
     PostgresSource(const PostgresSource&) = delete;
     PostgresSource& operator=(const PostgresSource&) = delete;
 
+    // Without the replication protocol a role needs no REPLICATION attribute, and
+    // there is no slot to create, drop or stream from.
+    enum class Protocol { kReplication, kSql };
+
     // Opens the connection, waiting 15 s at most and not once `interrupt_fd` is
     // readable. False, and error(), where that failed; so for all that follows.
-    bool Connect(const std::string& conninfo, int interrupt_fd = -1);
+    bool Connect(const std::string& conninfo, int interrupt_fd = -1,
+                 Protocol protocol = Protocol::kReplication);
     bool connected() const { return connection_ != nullptr; }
     const SourceError& error() const { return error_; }
 
     bool ReadFacts(const std::string& slot, SourceFacts* facts);
+
+    // Rows of one statement; NULL is nullopt.
+    using Row = std::vector<std::optional<std::string>>;
+    bool ReadRows(const std::string& sql, std::vector<Row>* rows);
+    static std::string Literal(const std::string& text);
+    static std::string Identifier(const std::string& text);
+    // What the last Connect() asked for, also where it failed.
+    const std::string& user() const { return user_; }
+    const std::string& database() const { return database_; }
+    bool over_socket() const { return over_socket_; }
     bool CreateSlot(const std::string& slot, uint64_t* consistent_point);
     bool DropSlot(const std::string& slot);
     bool ListSlots(std::vector<SlotRow>* slots);
@@ -88,10 +104,12 @@ class PostgresSource
 
     ResultPtr Query(const std::string& text, bool* ok);
     void TakeError(const pg_result* result);
-    std::string Literal(const std::string& text);
-    std::string Identifier(const std::string& text);
 
     pg_conn* connection_ = nullptr;
+    Protocol protocol_ = Protocol::kReplication;
+    std::string user_;
+    std::string database_;
+    bool over_socket_ = false;
     char* buffer_ = nullptr;
     SourceError error_;
 };
