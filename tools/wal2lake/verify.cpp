@@ -16,32 +16,6 @@ namespace
 
 constexpr size_t kPiece = size_t{1} << 20;
 
-// Reads one object in pieces and checks it by itself.
-Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes)
-{
-    SegmentReader reader;
-    for (uint64_t offset = 0;;) {
-        const auto piece = store.Get(name, offset, kPiece);
-        if (!piece.ok())
-            return piece.error();
-        if (piece.value().empty())
-            break;
-        size_t used = 0;
-        const auto fed = reader.Feed(piece.value(), &used);
-        if (!fed.ok())
-            return fed.error();
-        offset += used;
-        *bytes += used;
-        if (used < piece.value().size())
-            return Error{ErrorKind::kDamaged,
-                         "offset " + std::to_string(offset) + ": bytes follow the footer"};
-    }
-    const auto finished = reader.Finish();
-    if (!finished.ok())
-        return finished.error();
-    return SegmentFacts{reader.header(), reader.footer(), reader.FinishSha256()};
-}
-
 class Walk
 {
   public:
@@ -177,6 +151,31 @@ ExitCode Complain(const std::string& text, ExitCode code)
 }
 
 } // namespace
+
+Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes)
+{
+    SegmentReader reader;
+    for (uint64_t offset = 0;;) {
+        const auto piece = store.Get(name, offset, kPiece);
+        if (!piece.ok())
+            return piece.error();
+        if (piece.value().empty())
+            break;
+        size_t used = 0;
+        const auto fed = reader.Feed(piece.value(), &used);
+        if (!fed.ok())
+            return fed.error();
+        offset += used;
+        *bytes += used;
+        if (used < piece.value().size())
+            return Error{ErrorKind::kDamaged,
+                         "offset " + std::to_string(offset) + ": bytes follow the footer"};
+    }
+    const auto finished = reader.Finish();
+    if (!finished.ok())
+        return finished.error();
+    return SegmentFacts{reader.header(), reader.footer(), reader.FinishSha256()};
+}
 
 Result<ChainReport> VerifyChain(Store& store, const std::string& source)
 {

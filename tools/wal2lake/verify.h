@@ -8,6 +8,7 @@
 
 #include "exit_code.h"
 #include "result.h"
+#include "segment_reader.h"
 #include "store.h"
 #include "tally.h"
 
@@ -29,6 +30,9 @@ struct ChainReport {
     CountsByTable counts;
     std::vector<Problem> problems;
 };
+
+// Reads one object in pieces and checks it by itself; adds its size to `*bytes`.
+Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes);
 
 // Walks the log of one source. An error only where the store cannot be read.
 Result<ChainReport> VerifyChain(Store& store, const std::string& source);
