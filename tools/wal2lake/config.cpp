@@ -271,7 +271,7 @@ Result<Done> CheckConfig(const Config& config)
             return Invalid("source id \"" + source.id +
                            "\" is not valid; use lower-case letters, digits, '.', '_' and '-'");
         if (!ids.insert(source.id).second)
-            return Invalid("source id \"" + source.id + "\" is used twice");
+            return Invalid("source id \"" + source.id + "\" is used twice; give one of them another id");
         const bool slot_ok = !source.slot.empty() && source.slot.size() < 64 &&
                              std::all_of(source.slot.begin(), source.slot.end(), [](char c) {
                                  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';

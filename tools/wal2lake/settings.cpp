@@ -16,19 +16,6 @@ Error Invalid(std::string text)
     return {ErrorKind::kInvalid, std::move(text)};
 }
 
-std::string ConfigPath(const CommonOptions& options)
-{
-    if (!options.config_path.empty())
-        return options.config_path;
-    const char* environment = std::getenv("WAL2LAKE_CONFIG");
-    if (environment != nullptr && *environment != '\0')
-        return environment;
-    const bool enough = !options.lake.empty() && !options.source.empty() && !options.conninfo.empty();
-    if (::access(kDefaultConfigPath, F_OK) == 0 && !enough)
-        return kDefaultConfigPath;
-    return "";
-}
-
 Result<Done> ApplyQuantities(const CommonOptions& options, Config* config)
 {
     const auto size = [](const char* name, const std::string& text, uint64_t* out) -> Result<Done> {
@@ -104,10 +91,24 @@ Result<Done> ApplyToSource(const CommonOptions& options, std::vector<SourceConfi
 
 } // namespace
 
+std::string ConfigPath(const CommonOptions& options)
+{
+    if (!options.config_path.empty())
+        return options.config_path;
+    const char* environment = std::getenv("WAL2LAKE_CONFIG");
+    if (environment != nullptr && *environment != '\0')
+        return environment;
+    const bool enough = !options.lake.empty() && !options.source.empty() && !options.conninfo.empty();
+    if (::access(kDefaultConfigPath, F_OK) == 0 && !enough)
+        return kDefaultConfigPath;
+    return "";
+}
+
 Result<Settings> LoadSettings(const CommonOptions& options, Needs needs)
 {
     Settings settings;
     const std::string path = ConfigPath(options);
+    settings.config_path = path;
     if (!path.empty()) {
         auto config = ReadConfig(path);
         if (!config.ok())

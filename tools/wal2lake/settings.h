@@ -30,6 +30,8 @@ struct CommonOptions {
 
 struct Settings {
     Config config;
+    // The file that was read; empty where options were enough.
+    std::string config_path;
     // The one source that was asked for, where one is needed.
     std::optional<SourceConfig> source;
 };
@@ -37,6 +39,10 @@ struct Settings {
 // What a command works on: the lake alone, one source, or each that is
 // configured (one where --source names it). `config.sources` holds just these.
 enum class Needs { kLake, kOneSource, kSources };
+
+// The file that -c or WAL2LAKE_CONFIG names, or the default one where it exists and
+// the options are not enough; else empty.
+std::string ConfigPath(const CommonOptions& options);
 
 // Reads the file that -c or WAL2LAKE_CONFIG names, or the default one where it
 // exists, and lets the options override it. kInvalid with a sentence.
