@@ -9,6 +9,7 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include "cat.h"
+#include "doctor.h"
 #include "lsn.h"
 #include "run.h"
 #include "settings.h"
@@ -141,6 +142,18 @@ void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
     add("list", "list the slots of this plugin", RunSlotList);
 }
 
+void AddDoctor(CLI::App* parent, CommonOptions* options, int* doctor_code)
+{
+    CLI::App* app = parent->add_subcommand("doctor", "check all that a run needs, and print the fixes");
+    AddCommon(app, options);
+    AddServer(app, options);
+    auto doctor = std::make_shared<DoctorOptions>();
+    app->add_flag("--json", doctor->json, "one JSON object with an array of findings");
+    app->add_flag("--list", doctor->list, "list the codes of all findings and end");
+    app->footer("Exit codes: 0 nothing above info, 1 warnings, 2 errors");
+    app->callback([options, doctor, doctor_code] { *doctor_code = RunDoctor(*options, *doctor); });
+}
+
 int Main(int argc, char** argv)
 {
     // protobuf's own complaints would quote the data it cannot parse.
@@ -155,6 +168,8 @@ int Main(int argc, char** argv)
     AddCat(&app, &code);
     AddVerify(&app, &options, &code);
     AddSlot(&app, &options, &code);
+    int doctor_code = 0;
+    AddDoctor(&app, &options, &doctor_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::RequiredError& error) {
@@ -169,7 +184,7 @@ int Main(int argc, char** argv)
         // Help and version come this way too, as success.
         return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
     }
-    return static_cast<int>(code);
+    return code == ExitCode::kOk ? doctor_code : static_cast<int>(code);
 }
 
 } // namespace

@@ -1,0 +1,88 @@
+// The findings that `wal2lake doctor` knows. Names and severities are an API
+// (docs/doctor.md); a code is never given another meaning.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace wal2lake
+{
+
+enum class Severity { kError, kWarning, kInfo };
+
+enum class Code {
+    kConfigInvalid,
+    kSameSlotTwice,
+    kCannotConnect,
+    kAccessRefused,
+    kRoleMissing,
+    kDatabaseMissing,
+    kReplicationRefused,
+    kServerTooOld,
+    kServerDefects,
+    kServerWithoutAllowList,
+    kServerIsStandby,
+    kPluginNotInstalled,
+    kPolicyNotPreloaded,
+    kWalLevel,
+    kSlotsExhausted,
+    kSendersExhausted,
+    kWalKeepUnlimited,
+    kWalKeepSmall,
+    kIdleSlotTimeout,
+    kSenderTimeoutShort,
+    kDecodingMemorySmall,
+    kRoleNotReplication,
+    kRoleSuperuser,
+    kRoleReadsTables,
+    kSettingsHidden,
+    kNotChecked,
+    kAllowListMissing,
+    kAllowListWide,
+    kSlotMissing,
+    kSlotGone,
+    kSlotOtherPlugin,
+    kSlotOtherDatabase,
+    kSlotTwoPhase,
+    kSlotLost,
+    kSlotUnreserved,
+    kSlotBehind,
+    kSlotActive,
+    kSlotUsedWithoutLog,
+    kDecodingRefused,
+    kKeyMissing,
+    kExtensionMissing,
+    kExtensionVersion,
+    kTablesUnlabelled,
+    kColumnsUnlabelled,
+    kIdentityNothing,
+    kIdentityMissing,
+    kIdentityDeferrable,
+    kIdentityIndexGone,
+    kLakeMissing,
+    kLakeNotWritable,
+    kLakeNotExclusive,
+    kDiskSpaceLow,
+    kLogDamaged,
+    kLogOfAnotherSource,
+    kLogOfAnotherServer,
+    kLogOfAnotherDatabase,
+    kLogTimeline,
+    kLogGap,
+    kLogDivergence,
+    kClockSkew,
+};
+
+struct CodeFacts {
+    Code code;
+    std::string_view name;
+    Severity severity;
+    // What it means, in one line.
+    std::string_view meaning;
+};
+
+const CodeFacts& FactsOf(Code code);
+const std::vector<CodeFacts>& AllCodes();
+std::string_view NameOf(Severity severity);
+
+} // namespace wal2lake

@@ -1,0 +1,13 @@
+// Looks at a lake for `wal2lake doctor`: the end of one source's log, and whether
+// the store takes objects and keeps create-if-absent. For the latter it writes
+// <source>/probe/<name>, which is no part of a log, and removes it again.
+#pragma once
+
+#include "doctor_facts.h"
+
+namespace wal2lake
+{
+
+LakeFacts LookAtLake(const DoctorNames& names);
+
+} // namespace wal2lake
