@@ -22,6 +22,10 @@ class Database:
         return self
 
     def __exit__(self, *_):
+        self.drop_slots()
+
+    def drop_slots(self):
+        """Its slots go, whoever reads them."""
         self.cluster.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
                            "WHERE database = %s AND active_pid IS NOT NULL", (self.name,))
         for slot, in self.cluster.query("SELECT slot_name FROM pg_replication_slots WHERE database = %s",
