@@ -1,0 +1,51 @@
+// The store of `wal2lake_null`, a build of the command for `make bench` only: it
+// reads the folder, where the log must have been begun, and throws away what is
+// put. So the forwarder is measured without a store's cost. It acknowledges what
+// nobody has: never part of `all`, never installed.
+#include "store.h"
+
+// The file that this one replaces in the link, with its OpenStore under another name.
+#define OpenStore OpenRealStore
+#include "store.cpp"
+#undef OpenStore
+
+#include <cstdio>
+
+namespace wal2lake
+{
+namespace
+{
+
+class NullStore : public Store
+{
+  public:
+    explicit NullStore(std::unique_ptr<Store> folder) : folder_(std::move(folder)) {}
+
+    Result<Done> PutIfAbsent(const std::string&, std::string_view) override { return Done{}; }
+    Result<Done> Overwrite(const std::string&, std::string_view) override { return Done{}; }
+    Result<std::string> Get(const std::string& name, uint64_t offset, size_t length) override
+    {
+        return folder_->Get(name, offset, length);
+    }
+    Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override
+    {
+        return folder_->List(prefix, after, limit);
+    }
+    Result<Done> Delete(const std::string&) override { return Done{}; }
+
+  private:
+    std::unique_ptr<Store> folder_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<Store>> OpenStore(const std::string& url)
+{
+    std::fputs("wal2lake_null: what is forwarded is thrown away\n", stderr);
+    auto folder = OpenRealStore(url);
+    if (!folder.ok())
+        return folder;
+    return std::unique_ptr<Store>(std::make_unique<NullStore>(std::move(folder.value())));
+}
+
+} // namespace wal2lake
