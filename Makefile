@@ -95,7 +95,7 @@ CMAKE_FLAGS = -G Ninja $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_C
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON = /usr/bin/python3
 
-.PHONY: help deps command command-install demo installcheck test-quick test test-long lint format
+.PHONY: help deps command command-install demo bench installcheck test-quick test test-long lint format
 
 help:
 	@echo "make                 build the plugin against the PostgreSQL of PG_CONFIG"
@@ -104,6 +104,7 @@ help:
 	@echo "make command-install install it, unit and user for systemd below PREFIX (/usr/local)"
 	@echo "make deps            install the Debian packages that building and testing need"
 	@echo "make demo            a throwaway server, a workload, a lake: see it work"
+	@echo "make bench           this plugin and others on the same WAL (BENCH='--scale 0.05': smaller)"
 	@echo "make installcheck    regression tests against a temporary server (TESTS='a b': only those)"
 	@echo "make test-quick      lint, unit and regression tests (< 3 minutes)"
 	@echo "make test            all of it, with the end-to-end tests (<= 20 minutes)"
@@ -136,6 +137,13 @@ built: deps
 
 demo: built
 	@$(PYTHON) tools/dev/demo.py $(DEMO)
+
+# Loads the libraries of this checkout into a server of its own; what is installed is not touched.
+bench:
+	@tools/dev/deps.sh bench
+	@$(MAKE) --no-print-directory -s all command
+	@$(MAKE) --no-print-directory -s -C regress/bench/floor PG_CONFIG='$(PG_CONFIG)'
+	@$(PYTHON) regress/bench/bench.py $(BENCH)
 
 test-quick: built
 	@tools/dev/test.sh quick

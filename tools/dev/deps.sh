@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and testing wal2lake needs, as Debian packages.
 # Silent and quick when all is there; uses sudo when not root. Run by `make deps`.
+# `deps.sh bench` also installs the output plugins that `make bench` measures.
 set -eu
 
 packages="
@@ -12,6 +13,8 @@ libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
 libgtest-dev libgmock-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml
 systemd util-linux zstd"
+[ "${1:-}" != bench ] || packages="$packages
+postgresql-15-wal2json postgresql-15-decoderbufs"
 
 die() {
     printf 'deps.sh: %s\n' "$1" >&2

@@ -135,14 +135,15 @@ class Forwarder:
 def tail_end(lake, source=SOURCE):
     """How far the lake reaches, by its tail alone; 0 while it is empty. Cheap enough to poll."""
     objects = Lake(lake, source).objects()
-    return footer_end(objects[-1]) if objects else 0
+    return footer(objects[-1]).end_lsn if objects else 0
 
 
-def footer_end(path):
+def footer(path):
+    """What a segment says of itself at its end."""
     from . import wire
     data = path.read_bytes()
     length = int.from_bytes(data[-8:-4], "little")
-    return wire.parse(wire.segment.SegmentFooter, data[-8 - length:-8]).end_lsn
+    return wire.parse(wire.segment.SegmentFooter, data[-8 - length:-8])
 
 
 def wait_shipped(forwarder, lake, lsn, timeout=60):

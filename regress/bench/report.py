@@ -1,0 +1,155 @@
+"""Medians, ratios and bars out of the rounds; a table, and a picture."""
+
+from dataclasses import dataclass
+from statistics import median
+
+WAL2JSON = ("wal2json v1", "wal2json v2")
+
+
+@dataclass
+class Bar:
+    """A promise: `value` of ours at most `limit`, a ratio unless it says otherwise."""
+
+    what: str
+    value: float
+    limit: float
+    unit: str = "x"
+
+    @property
+    def met(self):
+        return self.value <= self.limit
+
+    def as_json(self):
+        return {"what": self.what, "value": self.value, "limit": self.limit, "unit": self.unit, "met": self.met}
+
+
+def summarise(runs, content, compressed):
+    """One row of the table out of the rounds of one variant."""
+    cpu = median(run.cpu for run in runs)
+    return {
+        "cpu": cpu, "spread": (max(run.cpu for run in runs) - min(run.cpu for run in runs)) / cpu if cpu else 0,
+        "user": median(run.user for run in runs), "system": median(run.system for run in runs),
+        "wall": median(run.wall for run in runs), "bytes": content.bytes, "messages": content.messages,
+        "zstd": compressed, "peak_rss": max(run.peak_rss for run in runs),
+        "peak_anonymous": max(run.peak_anonymous for run in runs)}
+
+
+# What ours may cost, as a share of each other plugin's CPU.
+LIMITS = {"narrow": {"pgoutput": 0.5, "wal2json": 0.33, "decoderbufs": 0.33, "floor": 1.25},
+          "wide": {"pgoutput": 0.5, "wal2json": 0.33, "decoderbufs": 0.33},
+          "small": {"pgoutput": 0.7, "wal2json": 0.5, "decoderbufs": 0.5}}
+
+
+# What the forwarder may take: of its walsender's CPU, of the time pg_recvlogical needs, and of memory.
+FORWARDER_CPU, FORWARDER_TIME, FORWARDER_MIB = 0.5, 1.25, 256
+
+
+def bars(workload, entry):
+    """The bars of one workload, plain and with tokens, against the plugins that were measured."""
+    rows = entry["variants"]
+    found = []
+    for ours in ("wal2lake", "wal2lake tokens"):
+        for reference, limit in LIMITS[workload].items():
+            # Of wal2json's two formats the cheaper one counts.
+            names = [name for name in (WAL2JSON if reference == "wal2json" else (reference,)) if name in rows]
+            if names:
+                cheapest = min(rows[name]["cpu"] for name in names)
+                found.append(Bar(f"{workload}: CPU of {ours} / {reference}", rows[ours]["cpu"] / cheapest, limit))
+        found.append(Bar(f"{workload}: bytes of {ours} / pgoutput", rows[ours]["bytes"] / rows["pgoutput"]["bytes"],
+                         1.0))
+    if entry["forwarder"]:
+        row = entry["forwarder"]["folder"]
+        found += [Bar(f"{workload}: CPU of the forwarder / its walsender", row["share"], FORWARDER_CPU),
+                  Bar(f"{workload}: time to send, to the forwarder / pg_recvlogical", row["keeps_up"], FORWARDER_TIME),
+                  Bar(f"{workload}: peak memory of the forwarder", row["peak_rss"] / 2**20, FORWARDER_MIB, "MiB")]
+    return found
+
+
+def summarise_forwarder(taken):
+    """Medians of the forwarder's rounds beside those of pg_recvlogical in the same turns."""
+    alone = median(run.wall for run in taken["pg_recvlogical"])
+    found = {"pg_recvlogical": {"sender_cpu": median(run.cpu for run in taken["pg_recvlogical"]), "wall": alone}}
+    for way in ("folder", "null"):
+        runs = taken[way]
+        found[way] = {
+            "sender_cpu": median(run.sender_cpu for run in runs), "cpu": median(run.cpu for run in runs),
+            "share": median(run.cpu / run.sender_cpu for run in runs),
+            "sent_wall": median(run.sent_wall for run in runs), "wall": median(run.wall for run in runs),
+            "keeps_up": median(run.sent_wall for run in runs) / alone,
+            "peak_rss": max(run.peak_rss for run in runs), "lake_bytes": runs[0].lake_bytes,
+            "segments": runs[0].segments, "rounds": [run.as_json() for run in runs]}
+    return found
+
+
+# ---- table ----
+
+def table(workload, rows):
+    """Lines for a terminal."""
+    lines = [f"{'':20}{'CPU s':>8}{'spread':>8}{'user':>7}{'sys':>7}{'/ ours':>8}{'wall s':>8}{'us/row':>8}"
+             f"{'MB out':>9}{'B/row':>8}{'zstd MB':>9}{'messages':>11}{'peak MB':>9}{'own MB':>8}"]
+    base = rows["wal2lake"]["cpu"]
+    for name, row in rows.items():
+        lines.append(f"{name:20}{row['cpu']:8.3f}{row['spread']:8.0%}{row['user']:7.2f}{row['system']:7.2f}"
+                     f"{row['cpu'] / base:8.2f}{row['wall']:8.2f}{row['cpu'] / workload.rows * 1e6:8.2f}"
+                     f"{row['bytes'] / 1e6:9.2f}{row['bytes'] / workload.rows:8.1f}{row['zstd'] / 1e6:9.2f}"
+                     f"{row['messages']:11,}{row['peak_rss'] / 1e6:9.1f}{row['peak_anonymous'] / 1e6:8.1f}")
+    return lines
+
+
+def forwarder_table(workload, forwarded, size):
+    lines = [f"{'forwarder to':20}{'CPU s':>8}{'sender':>8}{'share':>8}{'sent s':>8}{'all s':>8}{'rows/s':>10}"
+             f"{'MB/s':>8}{'lake MB':>9}{'peak MiB':>9}"]
+    for way, row in forwarded.items():
+        wall = row["wall"]
+        if way == "pg_recvlogical":
+            lines.append(f"{'(pg_recvlogical)':20}{'':8}{row['sender_cpu']:8.3f}{'':8}{wall:8.2f}{wall:8.2f}"
+                         f"{workload.rows / wall:10,.0f}{size / wall / 1e6:8.1f}")
+        else:
+            lines.append(f"{way:20}{row['cpu']:8.3f}{row['sender_cpu']:8.3f}{row['share']:8.0%}{row['sent_wall']:8.2f}"
+                         f"{wall:8.2f}{workload.rows / wall:10,.0f}{size / wall / 1e6:8.1f}"
+                         f"{row['lake_bytes'] / 1e6:9.2f}{row['peak_rss'] / 2**20:9.1f}")
+    return lines
+
+
+def steady_table(steady):
+    lines = [f"commit to durable, {row['rate']:.0f} transactions/s, max_age {row['max_age']}: p50 {row['p50']:.3f} s, "
+             f"p99 {row['p99']:.3f} s, max {row['max']:.3f} s" for row in steady["latency"]]
+    row = steady["catch_up"]
+    return [*lines, f"after a pause of {row['pause']} s at {row['rate']:.0f} transactions/s: level after "
+            f"{row['seconds']:.2f} s, {row['times_rate']:.1f} times the load's rate"]
+
+
+def bar_lines(found):
+    return [f"{'met   ' if bar.met else 'MISSED'}  {bar.what:60} {bar.value:7.2f} {bar.unit}  (at most {bar.limit:g})"
+            for bar in found]
+
+
+# ---- picture ----
+
+COLOURS = {"wal2lake": "#1b6ca8", "floor": "#b8b8b8"}
+WIDTH, LEFT, LINE = 760, 150, 17
+
+
+def picture(workloads):
+    """An SVG: for each workload a bar a variant, CPU seconds of the walsender."""
+    parts, y = [], 24
+    for name, entry in workloads.items():
+        rows = entry["variants"]
+        longest = max(row["cpu"] for row in rows.values())
+        parts.append(_text(10, y, f"{name}: {entry['what']}", "bold"))
+        y += 10
+        for variant, row in rows.items():
+            width = row["cpu"] / longest * (WIDTH - LEFT - 70)
+            colour = COLOURS.get(variant.split(" ")[0], "#d98b3a")
+            parts.append(_text(LEFT - 6, y + 12, variant, anchor="end"))
+            parts.append(f'<rect x="{LEFT}" y="{y + 2}" width="{width:.1f}" height="{LINE - 5}" fill="{colour}"/>')
+            parts.append(_text(LEFT + width + 5, y + 12, f"{row['cpu']:.2f} s"))
+            y += LINE
+        y += 24
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" font-family="sans-serif" '
+            f'font-size="12"><title>CPU seconds of the walsender for the same WAL</title>'
+            f'<rect width="{WIDTH}" height="{y}" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
+
+
+def _text(x, y, content, weight="normal", anchor="start"):
+    return f'<text x="{x:.1f}" y="{y}" font-weight="{weight}" text-anchor="{anchor}">{content}</text>'
