@@ -22,13 +22,13 @@ W2L_BEGIN_C
 #define W2L_TOKEN_BYTES 16
 
 typedef struct w2l_tokenizer w2l_tokenizer;
-/* A domain's key K, set up in libcrypto. Owned by its tokenizer. */
+/* A domain's key K, made ready for use. Owned by its tokenizer. */
 typedef struct w2l_domain w2l_domain;
 
 /*
- * A tokenizer for a master key of W2L_KEY_BYTES, or a status. It keeps a pointer
- * to the key, which stays where the caller locked it, and derives a domain's key
- * at first use. Free with w2l_tokenizer_free, which wipes what was derived.
+ * A tokenizer for a master key of W2L_KEY_BYTES, or a status. It keeps what it
+ * derives from the key, not the key, and derives a domain's key at first use. Free
+ * with w2l_tokenizer_free, which wipes all that.
  */
 w2l_status w2l_tokenizer_new(const uint8_t* master_key, w2l_tokenizer** out) W2L_NOEXCEPT;
 void w2l_tokenizer_free(w2l_tokenizer* tokenizer) W2L_NOEXCEPT;

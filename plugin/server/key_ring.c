@@ -3,8 +3,8 @@
  * kept in memory that is locked, left out of core dumps and not inherited by a
  * child, and wiped when the decoding context goes, also after an ERROR.
  *
- * What is derived from them for a domain lives in libcrypto's own memory, which
- * it wipes when freed.
+ * What is derived from them for a domain lives in core's tokenizers, which are
+ * freed then, and wipe it.
  */
 #include "server/plugin.h"
 
