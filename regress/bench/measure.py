@@ -130,29 +130,27 @@ class Bench:
     def inspect(self, variant):
         """Read the WAL once, untimed, and prove what the bytes hold. Returns the bytes and what zstd makes of them."""
         self.label(variant)
-        output = self.folder / "inspect"
+        output = self.folder / "received"
         with self.slot(variant.plugin) as slot:
             content = None if variant.labels else read_foreign(self.cluster, self.dbname, variant, slot, self.end)
-            self._stream(variant, slot, output, None)
+            self._stream(variant, slot, output, content)
         if variant.labels:
             content = read_ours(output.read_bytes())
         check(self.workload, variant, content, self.columns)
         with open(output, "rb") as plain, open(os.devnull, "wb") as nothing:
             compressed = zstandard.ZstdCompressor(level=3).copy_stream(plain, nothing)[1]
-        output.unlink()
         self.contents[variant.name] = content
         return content, compressed
 
     def run(self, variant):
         """One timed reading."""
         self.label(variant)
-        output = self.folder / "run"
+        output = self.folder / "received"
         with self.slot(variant.plugin) as slot:
-            run = self._stream(variant, slot, output, self.contents[variant.name])
-        output.unlink()
-        return run
+            return self._stream(variant, slot, output, self.contents[variant.name])
 
     def _stream(self, variant, slot, output, content: Content | None):
+        output.unlink(missing_ok=True)  # pg_recvlogical appends
         options = [f"--option={name}={value}" for name, value in variant.options]
         began = time.monotonic()
         with subprocess.Popen(
