@@ -6,6 +6,7 @@
 #ifndef WAL2LAKE_CORE_WIRE_H
 #define WAL2LAKE_CORE_WIRE_H
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -38,9 +39,10 @@ constexpr uint8_t Fixed64Tag(uint32_t field)
     return Tag(field, protozero::pbf_wire_type::fixed64);
 }
 
+/* Seven bits a byte, and one byte for 0; without a loop, as it is asked for each value. */
 inline size_t VarintSize(uint64_t value)
 {
-    return static_cast<size_t>(protozero::length_of_varint(value));
+    return (static_cast<size_t>(std::bit_width(value | 1)) * 9 + 64) / 64;
 }
 
 inline uint8_t* PutByte(uint8_t* at, uint8_t byte)

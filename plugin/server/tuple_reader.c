@@ -122,11 +122,35 @@ static void convert_to_utf8(void* argument)
     }
 }
 
+/*
+ * True only if each byte is 1 to 127, which is UTF-8 in any encoding of a
+ * database; most text is, and this is a fraction of what asking the server costs.
+ */
+static bool is_plain_ascii(const char* text, Size length)
+{
+    const uint64 ones = UINT64CONST(0x0101010101010101);
+    uint64 odd = 0;
+    uint64 word;
+
+    /* The high bit of a byte, set in it or by borrowing for a zero. */
+    for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        odd |= word | (word - ones);
+    }
+    for (; length > 0; text++, length--) {
+        word = (unsigned char)*text;
+        odd |= word | (word - 1);
+    }
+    return (odd & (ones << 7)) == 0;
+}
+
 /* UTF-8 for text of the database's encoding; false where it has none. */
 static bool to_utf8(Session* session, const char** text, Size* length)
 {
     Conversion call = {*text, *length};
 
+    if (is_plain_ascii(*text, *length))
+        return true;
     if (GetDatabaseEncoding() == PG_UTF8)
         return pg_verify_mbstr(PG_UTF8, *text, (int)*length, true);
     if (!survives(session, convert_to_utf8, &call) ||

@@ -29,6 +29,7 @@ def encoded(server, request):
     run.rows = lambda: [change.new for transaction in run.slot.transactions() for change in transaction.changes]
     yield run
     run.slot.drop()
+    server.query(f"DROP DATABASE {name}")
 
 
 def token_in_utf8(database):
@@ -59,3 +60,16 @@ def test_sql_ascii_is_carried_where_it_is_utf8(encoded, database):
     # Not even the size of a value that was to be hashed.
     assert str(odd["red"]) == "Uncarried(reason=3, bytes=0)"
     assert good["clear"] == "Zürich" and good["red"] == token_in_utf8(database)
+
+
+@pytest.mark.parametrize("encoded", [("SQL_ASCII", "")], indirect=True)
+def test_a_byte_that_is_no_utf8_is_found_wherever_it_is(encoded):
+    encoded("INSERT INTO t SELECT length * 100 + position, repeat('a', position) || E'\\xff' || "
+            "repeat('a', length - position - 1) FROM generate_series(1, 20) length, "
+            "generate_series(0, length - 1) position")
+    encoded("INSERT INTO t SELECT -length, repeat('a', length) FROM generate_series(0, 20) length")
+    found = {row["id"]: str(row["clear"]) for row in encoded.rows()}
+    assert len(found) == 210 + 21
+    for row, text in found.items():
+        length = int(row) // 100 if int(row) > 0 else -int(row)
+        assert text == (f"Uncarried(reason=3, bytes={length})" if int(row) > 0 else "a" * length)
