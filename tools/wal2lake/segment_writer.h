@@ -27,7 +27,7 @@ inline constexpr uint32_t kFooterFrameMagic = 0x184D2A58;
 inline constexpr std::string_view kHeaderTag = "W2LH";
 inline constexpr std::string_view kFooterTag = "W2LF";
 
-inline constexpr int kDefaultCompressionLevel = 3;
+inline constexpr int kDefaultCompressionLevel = 1;
 
 // Whole transactions, compressed, without a place in the chain.
 struct SealedSegment {
