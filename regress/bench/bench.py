@@ -31,7 +31,7 @@ from variants import BenchError  # noqa: E402
 
 LIBRARIES = (REPOSITORY / "wal2lake.so", REPOSITORY / "wal2lake_policy.so",
              REPOSITORY / "regress/bench/floor/wal2lake_floor.so")
-DATABASE = "bench"
+MARKS = ("<!-- measured: written by make bench -->", "<!-- end of what was measured -->")
 
 
 def parse_arguments(arguments=None):
@@ -45,6 +45,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--no-forwarder", action="store_true", help="leave the forwarder out")
     parser.add_argument("--seconds", type=int, default=20, help="length of the forwarder's steady load (default 20)")
     parser.add_argument("--no-bars", action="store_true", help="only measure: a missed bar is no failure")
+    parser.add_argument("--publish", action="store_true", help="also put the results into docs/performance.*")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build/bench", help="folder of result.json")
     return parser.parse_args(arguments)
 
@@ -206,6 +207,15 @@ def write(result, folder):
     (folder / "performance.svg").write_text(report.picture(result["workloads"]), encoding="utf-8")
 
 
+def publish(result):
+    """The page keeps its words; between its two marks are the figures of this run."""
+    page = REPOSITORY / "docs/performance.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    page.write_text(f"{before}{MARKS[0]}\n{report.markdown(result)}{MARKS[1]}{after}", encoding="utf-8")
+    (REPOSITORY / "docs/performance.svg").write_text(report.picture(result["workloads"]), encoding="utf-8")
+
+
 def main():
     arguments = parse_arguments()
     try:
@@ -215,6 +225,9 @@ def main():
         return 2
     write(result, arguments.output)
     print(f"\nwrote result.json and performance.svg to {arguments.output}")
+    if arguments.publish:
+        publish(result)
+        print("wrote docs/performance.md and docs/performance.svg")
     missed = [bar for bar in result["bars"] if not bar["met"]]
     if missed and not arguments.no_bars:
         print(f"{len(missed)} of {len(result['bars'])} bars are missed")

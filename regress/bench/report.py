@@ -153,3 +153,63 @@ def picture(workloads):
 
 def _text(x, y, content, weight="normal", anchor="start"):
     return f'<text x="{x:.1f}" y="{y}" font-weight="{weight}" text-anchor="{anchor}">{content}</text>'
+
+
+# ---- documentation ----
+
+def markdown(result):
+    """What docs/performance.md shows of a run."""
+    machine, versions = result["machine"], result["versions"]
+    server = versions["server"].split(" ")[0]
+    others = ", ".join(f"{name.removeprefix('postgresql-15-')} {version}" for name, version in versions.items()
+                       if name.startswith("postgresql-15-"))
+    load = ", ".join(f"{machine[key][0]:.1f}" for key in ("load_1_5_15", "load_1_5_15_after"))
+    lines = [f"{machine['system']}, kernel {machine['kernel']}, {machine['cores']} cores ({machine['cpu']}), "
+             f"{machine['memory_bytes'] / 2**30:.0f} GiB; PostgreSQL {server}, {others}. Scale {result['scale']:g}, "
+             f"{result['rounds']} rounds, seed {result['seed']}, wal2lake {versions['wal2lake']}. "
+             f"Load average before and after: {load}.", ""]
+    for name, entry in result["workloads"].items():
+        lines += _markdown_workload(name, entry)
+    lines += ["**Sizing**", "",
+              "| | rows per CPU second | WAL per CPU second | WAL per core and hour | sent per 1,000 rows | "
+              "in the lake per 1,000 rows |", "|---|---|---|---|---|---|"]
+    for name, entry in result["workloads"].items():
+        for variant in ("wal2lake", "wal2lake tokens"):
+            row = entry["variants"][variant]
+            speed = entry["wal_bytes"] / row["cpu"]
+            lines.append(f"| {name}, {variant} | {entry['rows'] / row['cpu']:,.0f} | {speed / 1e6:,.0f} MB | "
+                         f"{speed * 3600 / 1e9:,.0f} GB | {row['bytes'] / entry['rows']:,.1f} kB | "
+                         f"{row['zstd'] / entry['rows']:,.1f} kB |")
+    lines += [""]
+    if "steady" in result:
+        lines += _markdown_forwarder(result)
+    lines += ["**Bars**", "", "| | measured | at most | |", "|---|---|---|---|"]
+    lines += [f"| {bar['what']} | {bar['value']:.2f} {bar['unit']} | {bar['limit']:g} | "
+              f"{'met' if bar['met'] else '**missed**'} |" for bar in result["bars"]]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_workload(name, entry):
+    lines = [f"**{name}**: {entry['what']}; {entry['wal_bytes'] / 1e6:,.0f} MB of WAL", "",
+             "| | CPU s | spread | / ours | us/row | wall s | MB out | bytes/row | zstd MB | messages | peak MB | own MB |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    base = entry["variants"]["wal2lake"]["cpu"]
+    for variant, row in entry["variants"].items():
+        lines.append(f"| {variant} | {row['cpu']:.2f} | {row['spread']:.0%} | {row['cpu'] / base:.2f} | "
+                     f"{row['cpu'] / entry['rows'] * 1e6:.2f} | {row['wall']:.2f} | {row['bytes'] / 1e6:,.1f} | "
+                     f"{row['bytes'] / entry['rows']:,.0f} | {row['zstd'] / 1e6:,.1f} | {row['messages']:,} | "
+                     f"{row['peak_rss'] / 1e6:.0f} | {row['peak_anonymous'] / 1e6:.1f} |")
+    return [*lines, ""]
+
+
+def _markdown_forwarder(result):
+    lines = ["**Forwarder**", "", "| | to | CPU s | of the walsender's | sent in s | in the lake in s | rows/s | MB/s | "
+             "peak MiB |", "|---|---|---|---|---|---|---|---|---|"]
+    for name, entry in result["workloads"].items():
+        for way, row in entry["forwarder"].items():
+            wall = row["wall"]
+            lines.append(f"| {name} | {way} | {row.get('cpu', 0):.2f} | {row.get('share', 0):.0%} | "
+                         f"{row.get('sent_wall', wall):.2f} | {wall:.2f} | {entry['rows'] / wall:,.0f} | "
+                         f"{entry['variants']['wal2lake']['bytes'] / wall / 1e6:,.1f} | "
+                         f"{row.get('peak_rss', 0) / 2**20:.0f} |".replace(" 0.00 | 0% |", " | |").replace(" 0 |", " |"))
+    return [*lines, "", *(f"- {line}" for line in steady_table(result["steady"])), ""]
