@@ -315,4 +315,45 @@ ReadResult ScanTruncate(std::string_view body, std::vector<uint32_t>* relation_i
     });
 }
 
+ReadResult ScanStats(std::string_view body, std::vector<RelationStatsView>* relations) noexcept
+{
+    return GuardedRead("stats is not a valid protobuf message", [&]() -> ReadResult {
+        pbf_reader reader = Reader(body);
+        while (reader.next()) {
+            if (reader.tag_and_type() != BytesTag(1)) {
+                reader.skip();
+                continue;
+            }
+            RelationStatsView stats;
+            pbf_reader entry = reader.get_message();
+            while (entry.next()) {
+                switch (entry.tag_and_type()) {
+                case VarintTag(1):
+                    stats.oid = entry.get_uint32();
+                    break;
+                case BytesTag(2):
+                    stats.namespace_name = View(entry);
+                    break;
+                case BytesTag(3):
+                    stats.name = View(entry);
+                    break;
+                case VarintTag(4):
+                    stats.withheld = entry.get_uint64();
+                    break;
+                case VarintTag(5):
+                    stats.uncarried = entry.get_uint64();
+                    break;
+                case VarintTag(6):
+                    stats.not_emitted = entry.get_uint64();
+                    break;
+                default:
+                    entry.skip();
+                }
+            }
+            relations->push_back(stats);
+        }
+        return {};
+    });
+}
+
 } // namespace wal2lake

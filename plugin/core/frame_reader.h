@@ -142,4 +142,16 @@ ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept;
 // Appends Truncate.relation_ids to `*relation_ids`; allocates there.
 ReadResult ScanTruncate(std::string_view body, std::vector<uint32_t>* relation_ids) noexcept;
 
+struct RelationStatsView {
+    uint32_t oid = 0;
+    std::string_view namespace_name;
+    std::string_view name;
+    uint64_t withheld = 0;
+    uint64_t uncarried = 0;
+    uint64_t not_emitted = 0;
+};
+
+// Appends Stats.relations to `*relations`; allocates there.
+ReadResult ScanStats(std::string_view body, std::vector<RelationStatsView>* relations) noexcept;
+
 } // namespace wal2lake

@@ -25,6 +25,11 @@ v1::Batch FullBatch()
     truncate->mutable_truncate()->add_relation_ids(300);
     auto* stats = batch.add_records()->mutable_stats()->add_relations();
     stats->set_oid(16001);
+    stats->set_namespace_("public");
+    stats->set_name("users");
+    stats->set_withheld(1);
+    stats->set_uncarried(2);
+    stats->set_not_emitted(uint64_t{1} << 40);
     return batch;
 }
 
@@ -49,6 +54,7 @@ ReadStatus ReadAll(std::string_view bytes)
             RelationView relation;
             ChangeView change;
             std::vector<uint32_t> ids;
+            std::vector<RelationStatsView> stats;
             ReadResult scanned;
             if (record.kind == RecordKind::kRelation)
                 scanned = ScanRelation(record.body, &relation);
@@ -56,6 +62,8 @@ ReadStatus ReadAll(std::string_view bytes)
                 scanned = ScanChange(record.body, &change);
             else if (record.kind == RecordKind::kTruncate)
                 scanned = ScanTruncate(record.body, &ids);
+            else if (record.kind == RecordKind::kStats)
+                scanned = ScanStats(record.body, &stats);
             if (!scanned.ok())
                 return scanned.status;
         }
@@ -115,7 +123,16 @@ TEST(FrameReader, ReadsWhatProtocWrote)
     EXPECT_EQ(ids, (std::vector<uint32_t>{1, 300}));
 
     ASSERT_TRUE(cursor.Next(&record).ok());
-    EXPECT_EQ(record.kind, RecordKind::kStats);
+    ASSERT_EQ(record.kind, RecordKind::kStats);
+    std::vector<RelationStatsView> stats;
+    ASSERT_TRUE(ScanStats(record.body, &stats).ok());
+    ASSERT_EQ(stats.size(), 1U);
+    EXPECT_EQ(stats[0].oid, 16001U);
+    EXPECT_EQ(stats[0].namespace_name, "public");
+    EXPECT_EQ(stats[0].name, "users");
+    EXPECT_EQ(stats[0].withheld, 1U);
+    EXPECT_EQ(stats[0].uncarried, 2U);
+    EXPECT_EQ(stats[0].not_emitted, uint64_t{1} << 40);
     EXPECT_EQ(cursor.Next(&record).status, ReadStatus::kEnd);
 }
 

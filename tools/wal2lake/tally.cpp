@@ -48,14 +48,31 @@ Result<Done> RelationMap::AnnounceAll(const BatchView& batch)
     RecordView record;
     ReadResult next;
     while ((next = cursor.Next(&record)).ok()) {
-        if (record.kind != RecordKind::kRelation)
-            continue;
-        const auto announced = Announce(record);
-        if (!announced.ok())
-            return announced.error();
+        if (record.kind == RecordKind::kRelation) {
+            const auto announced = Announce(record);
+            if (!announced.ok())
+                return announced.error();
+        } else if (record.kind == RecordKind::kStats) {
+            const auto taken = TakeStats(record);
+            if (!taken.ok())
+                return taken;
+        }
     }
     if (next.damaged())
         return Damaged(next.reason);
+    return Done{};
+}
+
+Result<Done> RelationMap::TakeStats(const RecordView& record)
+{
+    std::vector<RelationStatsView> views;
+    const ReadResult scanned = ScanStats(record.body, &views);
+    if (!scanned.ok())
+        return Damaged(scanned.reason);
+    for (const RelationStatsView& view : views)
+        stats_[view.oid] = {std::string(view.namespace_name), std::string(view.name), view.withheld,
+                            view.uncarried, view.not_emitted};
+    stats_heard_++;
     return Done{};
 }
 
@@ -125,6 +142,10 @@ Result<Done> TransactionTally::AddBatch(const BatchView& batch, RelationMap* rel
                     return counts.error();
                 counts.value()->truncates++;
             }
+        } else if (record.kind == RecordKind::kStats) {
+            const auto taken = relations->TakeStats(record);
+            if (!taken.ok())
+                return taken;
         }
     }
     if (next.damaged())

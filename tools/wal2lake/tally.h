@@ -44,6 +44,16 @@ struct KnownRelation {
     std::string record;
 };
 
+// What the plugin did not send of one table, counted since its session began.
+struct TableStats {
+    std::string namespace_name;
+    std::string name;
+    uint64_t withheld = 0;
+    uint64_t uncarried = 0;
+    uint64_t not_emitted = 0;
+};
+using StatsByOid = std::map<uint32_t, TableStats>;
+
 // Relations announced in one session of the plugin (or in one segment), by id.
 class RelationMap
 {
@@ -52,12 +62,21 @@ class RelationMap
     Result<uint32_t> Announce(const RecordView& record);
     // nullptr where the id was never announced. Valid until the next Announce.
     const KnownRelation* Find(uint32_t id) const;
-    // Announces every Relation of a batch whose changes are of no interest.
+    // Announces every Relation and takes the Stats of a batch whose changes are of no interest.
     Result<Done> AnnounceAll(const BatchView& batch);
+    // Keeps what was told of tables: the next session tells it again, later.
     void Clear() { by_id_.clear(); }
+
+    // Takes over a Stats record; what it says of a table replaces what was known.
+    Result<Done> TakeStats(const RecordView& record);
+    const StatsByOid& stats() const { return stats_; }
+    // Stats records taken over so far.
+    uint64_t stats_heard() const { return stats_heard_; }
 
   private:
     std::unordered_map<uint32_t, KnownRelation> by_id_;
+    StatsByOid stats_;
+    uint64_t stats_heard_ = 0;
 };
 
 // Counts the changes of one transaction; discarded with it if it stays open.
