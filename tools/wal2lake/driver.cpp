@@ -1,9 +1,10 @@
 #include "driver.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include <poll.h>
+
+#include "clock.h"
 
 namespace wal2lake
 {
@@ -13,13 +14,8 @@ namespace
 // Messages taken from the connection before the loop looks at clock, store and
 // the request to stop again.
 constexpr int kBurst = 256;
-
-int64_t NowMs()
-{
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-}
+// Others see a state at most this old.
+constexpr int64_t kPublishMs = 100;
 
 } // namespace
 
@@ -45,7 +41,9 @@ ExitCode Driver::Run()
             Feed(event::StopRequested{});
         }
         TakeMessages();
+        Publish();
     }
+    PublishNow();
     budget_->Report(config_.number, 0);
     return code_;
 }
@@ -69,11 +67,37 @@ void Driver::Feed(const Event& event)
 void Driver::FeedClock()
 {
     const MemoryBudget::Others others = budget_->Report(config_.number, machine_.buffered_bytes());
-    Feed(event::Tick{NowMs(), others.sum, others.largest});
+    Feed(event::Tick{NowMs(), others.sum, others.largest, UnixUs()});
+}
+
+// After each turn, but not each time: turns are short under load.
+void Driver::Publish()
+{
+    unpublished_ = NowMs() - published_ms_ < kPublishMs;
+    if (!unpublished_)
+        PublishNow();
+}
+
+void Driver::PublishNow()
+{
+    if (config_.board == nullptr)
+        return;
+    published_ms_ = NowMs();
+    if (machine_.table_stats_heard() != tables_heard_) {
+        tables_heard_ = machine_.table_stats_heard();
+        tables_ = std::make_shared<const StatsByOid>(machine_.table_stats());
+    }
+    SourceStatus status;
+    machine_.Describe(&status);
+    status.updated_ms = published_ms_;
+    status.tables = tables_;
+    config_.board->Publish(config_.number, std::move(status));
 }
 
 void Driver::Do(const action::Connect&)
 {
+    // It may take its time.
+    PublishNow();
     SourceFacts facts;
     if (server_.Connect(config_.conninfo, config_.stop_fd) &&
         server_.ReadFacts(config_.machine.names.slot, &facts))
@@ -95,7 +119,7 @@ void Driver::Do(const action::StartStreaming& action)
 
 void Driver::Do(const action::SendStatus& action)
 {
-    if (streaming_ && !server_.SendStatus(action.received_lsn, action.flushed_lsn))
+    if (streaming_ && !server_.SendStatus(action.received_lsn, action.flushed_lsn, action.reply_wanted))
         LostServer();
 }
 
@@ -150,7 +174,8 @@ void Driver::Wait()
         fds[2].fd = server_.socket();
         fds[2].events = static_cast<short>((reading ? POLLIN : 0) | (server_.Flush() ? POLLOUT : 0));
     }
-    const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, 60'000);
+    const int64_t longest = unpublished_ ? kPublishMs : 60'000;
+    const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, longest);
     config_.heartbeat->Rest(streaming_);
     ::poll(fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
     config_.heartbeat->Turn(streaming_);

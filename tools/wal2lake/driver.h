@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "memory_budget.h"
 #include "source_postgres.h"
+#include "source_status.h"
 #include "store_worker.h"
 
 namespace wal2lake
@@ -28,6 +29,8 @@ struct DriverConfig {
     int stop_fd = -1;
     // Where the loop shows that it turns; outlives the driver.
     Heartbeat* heartbeat = nullptr;
+    // Where others see what it is doing; none where nobody looks.
+    StatusBoard* board = nullptr;
 };
 
 class Driver
@@ -56,6 +59,8 @@ class Driver
     void Do(const action::Log& action);
     void Do(const action::Finish& action);
 
+    void Publish();
+    void PublishNow();
     void LostServer();
     void Wait();
     void TakeMessages();
@@ -77,6 +82,12 @@ class Driver
     bool stopping_ = false;
     bool finished_ = false;
     ExitCode code_ = ExitCode::kInternal;
+
+    int64_t published_ms_ = 0;
+    // What happened since then is to be seen soon.
+    bool unpublished_ = false;
+    std::shared_ptr<const StatsByOid> tables_;
+    uint64_t tables_heard_ = 0;
 };
 
 } // namespace wal2lake

@@ -96,6 +96,9 @@ void Machine::Fail(ExitCode code, const std::string& sentence)
 void Machine::On(const event::Tick& tick)
 {
     now_ms_ = std::max(now_ms_, tick.now_ms);
+    wall_us_ = tick.wall_us;
+    if (began_us_ == 0)
+        began_us_ = wall_us_;
     held_elsewhere_ = tick.held_elsewhere;
     largest_elsewhere_ = tick.largest_elsewhere;
 }
@@ -135,6 +138,8 @@ void Machine::On(const event::Streaming&)
     link_ = Link::kStreaming;
     looked_again_ = false;
     status_due_ = true;
+    heard_ms_ = now_ms_;
+    totals_.streams++;
     Note(LogLevel::kInfo, "start_position", "streaming from " + FormatLsn(durable_lsn()),
          {{"start_lsn", FormatLsn(durable_lsn())}, {"slot", config_.names.slot}});
 }
@@ -143,6 +148,7 @@ void Machine::On(const event::Message& message)
 {
     if (!streaming() || stopping_)
         return;
+    heard_ms_ = now_ms_;
     connect_attempts_ = 0;
     drain_count_ = 0;
     draining_since_ms_.reset();
@@ -214,6 +220,7 @@ void Machine::On(const event::Keepalive& keepalive)
 {
     if (!streaming())
         return;
+    heard_ms_ = now_ms_;
     connect_attempts_ = 0;
     wal_end_ = std::max(wal_end_, keepalive.wal_end);
     if (!open_transaction_)
@@ -249,6 +256,8 @@ void Machine::On(const event::Disconnected& disconnected)
         return;
     const bool was_streaming = streaming();
     LoseLink(0);
+    totals_.server_retries++;
+    last_server_error_us_ = wall_us_;
     const auto refusal = ClassifySourceError(config_.names, disconnected.sqlstate, disconnected.text);
     if (refusal && !stopping_) {
         Fail(*refusal);
@@ -323,6 +332,7 @@ void Machine::Advance()
         AdvanceStop();
     if (!finished())
         LogOpenSegment();
+    NoteProgress();
     ComputeDeadline();
 }
 
@@ -414,7 +424,9 @@ void Machine::AdvanceStatus()
 void Machine::SendStatus()
 {
     const uint64_t flushed = FlushLsn();
-    Do(action::SendStatus{std::max(received_lsn_, flushed), flushed});
+    // A server that has said nothing for so long is asked for a sign.
+    const bool ask = !paused_ && now_ms_ - heard_ms_ >= status_interval_ms_;
+    Do(action::SendStatus{std::max(received_lsn_, flushed), flushed, ask});
     if (flushed > status_flush_lsn_)
         Note(LogLevel::kInfo, "acknowledged", "acknowledged " + FormatLsn(flushed),
              {{"flush_lsn", FormatLsn(flushed)}});

@@ -23,6 +23,7 @@
 #include "fence.h"
 #include "machine_events.h"
 #include "segment_writer.h"
+#include "source_status.h"
 #include "tally.h"
 
 namespace wal2lake
@@ -64,6 +65,12 @@ class Machine
     uint64_t durable_lsn() const { return tail_ ? tail_->end_lsn() : 0; }
     uint64_t buffered_bytes() const;
 
+    // What others may see (machine_status.cpp); fills all but the tables.
+    void Describe(SourceStatus* status) const;
+    // Counters of tables, as the plugin told of them last, and how often it has.
+    const StatsByOid& table_stats() const { return relations_.stats(); }
+    uint64_t table_stats_heard() const { return relations_.stats_heard(); }
+
   private:
     enum class Link { kDown, kConnecting, kConnected, kStarting, kStreaming, kFinished };
     enum class StoreOp { kNone, kFindTail, kReadTail, kPut, kReadExisting };
@@ -74,6 +81,7 @@ class Machine
         Bytes file;
         SegmentFacts facts;
         int64_t began_ms = 0;
+        CommitTimes commit_times;
 
         bool genesis() const { return name.start_lsn == 0; }
     };
@@ -100,7 +108,7 @@ class Machine
     void Adopt(Tail tail);
     bool DropThrough(uint64_t lsn);
     void StartPut(SealedSegment sealed);
-    void Launch(SegmentName name, SegmentFile file);
+    void Launch(SegmentName name, SegmentFile file, CommitTimes commit_times);
     void StartGenesis();
     void IssuePut();
     void Confirm();
@@ -122,6 +130,12 @@ class Machine
     void AdvanceStop();
     void LogOpenSegment();
     void ComputeDeadline();
+
+    // What is told of it (machine_status.cpp).
+    void NoteProgress();
+    void NoteShipped(const Inflight& shipped);
+    int64_t OldestWaitingUs() const;
+    int64_t BehindSinceUs() const;
 
     void SendStatus();
     void Fail(ExitCode code, const std::string& sentence);
@@ -202,6 +216,18 @@ class Machine
     std::optional<Inflight> inflight_;
     uint64_t logged_open_transactions_ = 0;
     int64_t logged_open_ms_ = INT64_MIN / 2;
+
+    // For Describe(); decide nothing. `heard_ms_` also tells when to ask the server
+    // for a sign.
+    int64_t wall_us_ = 0;
+    int64_t began_us_ = 0;
+    int64_t level_us_ = 0;
+    int64_t moved_ms_ = 0;
+    int64_t heard_ms_ = 0;
+    std::optional<int64_t> streamed_ms_;
+    SourceTotals totals_;
+    int64_t last_store_error_us_ = 0;
+    int64_t last_server_error_us_ = 0;
 };
 
 } // namespace wal2lake

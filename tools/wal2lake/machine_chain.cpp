@@ -110,6 +110,8 @@ void Machine::StoreFailed(const Error& error)
         Fail(ExitCode::kStore, error.text);
         return;
     }
+    totals_.store_retries++;
+    last_store_error_us_ = wall_us_;
     store_retry_ms_ = now_ms_ + Jitter(store_attempts_++);
     if (store_warned_ms_ != INT64_MIN && now_ms_ - store_warned_ms_ < kStoreWarningMs)
         return;
@@ -159,7 +161,7 @@ void Machine::TailRead(const event::ObjectRead& read)
 
 void Machine::StartGenesis()
 {
-    Launch({config_.names.source, kFirstEpoch, 0}, MakeGenesis(config_, facts_));
+    Launch({config_.names.source, kFirstEpoch, 0}, MakeGenesis(config_, facts_), {});
 }
 
 void Machine::StartPut(SealedSegment sealed)
@@ -169,16 +171,17 @@ void Machine::StartPut(SealedSegment sealed)
     header.set_seq(tail_->facts.header.seq() + 1);
     header.set_previous_sha256(tail_->facts.sha256);
     Launch({config_.names.source, tail_->name.epoch, tail_->end_lsn()},
-           AssembleSegment(std::move(header), sealed));
+           AssembleSegment(std::move(header), sealed), std::move(sealed.commit_times));
 }
 
-void Machine::Launch(SegmentName name, SegmentFile file)
+void Machine::Launch(SegmentName name, SegmentFile file, CommitTimes commit_times)
 {
     std::string sha256 = Sha256(file.bytes);
     inflight_ = Inflight{std::move(name),
                          std::make_shared<const std::string>(std::move(file.bytes)),
                          {std::move(file.header), std::move(file.footer), std::move(sha256)},
-                         now_ms_};
+                         now_ms_,
+                         std::move(commit_times)};
     IssuePut();
 }
 
@@ -206,6 +209,7 @@ void Machine::Confirm()
     }
     Inflight done = std::move(*inflight_);
     inflight_.reset();
+    NoteShipped(done);
     tail_ = Tail{done.name, std::move(done.facts)};
     last_durable_ms_ = now_ms_;
     const std::string name = FormatSegmentName(done.name);
@@ -293,6 +297,8 @@ void Machine::Adopt(Tail tail)
 {
     tail_ = std::move(tail);
     last_durable_ms_ = now_ms_;
+    moved_ms_ = now_ms_;
+    totals_.adopted_segments++;
     store_attempts_ = 0;
     Note(LogLevel::kInfo, "adopted",
          "segment exists and continues the log; adopted its end " + FormatLsn(tail_->end_lsn()),

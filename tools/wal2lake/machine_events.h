@@ -33,6 +33,8 @@ struct Tick {
     // holds most.
     uint64_t held_elsewhere = 0;
     uint64_t largest_elsewhere = 0;
+    // Unix time; for what is told of delays, decides nothing.
+    int64_t wall_us = 0;
 };
 
 // Answers to ReadHead, ListAfter, ReadObject and PutObject. One such request is
@@ -118,6 +120,8 @@ struct StartStreaming {
 struct SendStatus {
     uint64_t received_lsn = 0;
     uint64_t flushed_lsn = 0;
+    // Whether the server is asked to answer at once.
+    bool reply_wanted = false;
 };
 // Ends the connection in an orderly way; what was sent before still arrives.
 struct Disconnect {

@@ -168,6 +168,7 @@ void SegmentBuilder::Finish(const CommittedView& committed)
     if (sealed_.transactions == 0)
         sealed_.first_commit_time_us = committed.commit_time_us;
     sealed_.last_commit_time_us = committed.commit_time_us;
+    sealed_.commit_times.Add(committed.commit_time_us);
     sealed_.transactions++;
     sealed_.end_lsn = committed.end_lsn;
     sealed_.message_bytes += transaction_bytes_;

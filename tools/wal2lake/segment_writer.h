@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "core/frame_reader.h"
+#include "freshness.h"
 #include "result.h"
 #include "tally.h"
 #include "wal2lake/v1/segment.pb.h"
@@ -40,6 +41,8 @@ struct SealedSegment {
     uint64_t message_bytes = 0;
     int64_t first_commit_time_us = 0;
     int64_t last_commit_time_us = 0;
+    // Of all of them; not part of the file.
+    CommitTimes commit_times;
 
     size_t size() const { return preamble.size() + payload.size(); }
 };
@@ -82,6 +85,7 @@ class SegmentBuilder
     bool empty() const { return sealed_.transactions == 0 && !transaction_open_; }
     // End of the last whole transaction, 0 without one.
     uint64_t end_lsn() const { return sealed_.end_lsn; }
+    int64_t first_commit_time_us() const { return sealed_.first_commit_time_us; }
     // Bytes held: compressed ones and those waiting for compression.
     size_t size() const;
 

@@ -338,7 +338,7 @@ PostgresSource::Received PostgresSource::Receive(bool read_socket, Item* item)
     return Received::kEnd;
 }
 
-bool PostgresSource::SendStatus(uint64_t received_lsn, uint64_t flushed_lsn)
+bool PostgresSource::SendStatus(uint64_t received_lsn, uint64_t flushed_lsn, bool reply_wanted)
 {
     const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::system_clock::now().time_since_epoch());
@@ -347,7 +347,7 @@ bool PostgresSource::SendStatus(uint64_t received_lsn, uint64_t flushed_lsn)
     AppendBigEndian64(flushed_lsn, &status);
     AppendBigEndian64(flushed_lsn, &status);
     AppendBigEndian64(static_cast<uint64_t>(now.count() - kPostgresEpochUs), &status);
-    status += '\0';
+    status += reply_wanted ? '\1' : '\0';
     if (PQputCopyData(connection_, status.data(), static_cast<int>(status.size())) != 1 ||
         PQflush(connection_) < 0) {
         TakeError(nullptr);

@@ -85,8 +85,9 @@ class PostgresSource
     // `read_socket` false looks only at what has been received already.
     Received Receive(bool read_socket, Item* item);
 
-    // Standby status update; false where the connection is over.
-    bool SendStatus(uint64_t received_lsn, uint64_t flushed_lsn);
+    // Standby status update, answered with a keepalive where a reply is wanted;
+    // false where the connection is over.
+    bool SendStatus(uint64_t received_lsn, uint64_t flushed_lsn, bool reply_wanted);
     // Sends what is left in the output buffer; true where some still is.
     bool Flush();
 
