@@ -30,9 +30,32 @@ TEST(Config, TheShippedExampleShowsTheDefaults)
     EXPECT_EQ(example.value().max_age_ms, defaults.max_age_ms);
     EXPECT_EQ(example.value().idle_age_ms, defaults.idle_age_ms);
     EXPECT_EQ(example.value().memory_budget, defaults.memory_budget);
+    EXPECT_EQ(example.value().metrics_listen, defaults.metrics_listen);
+    EXPECT_EQ(example.value().freshness_ms, defaults.freshness_ms);
     ASSERT_EQ(example.value().sources.size(), 1U);
     EXPECT_EQ(example.value().sources[0].slot, SourceConfig().slot);
     EXPECT_TRUE(example.value().sources[0].options.empty());
+}
+
+TEST(Config, AnAddressToListenOnHasHostAndPort)
+{
+    EXPECT_FALSE(Config().metrics_listen_given);
+    const auto given = ParseConfig("[metrics]\nlisten = \"127.0.0.1:9000\"", "f.toml");
+    ASSERT_TRUE(given.ok());
+    EXPECT_TRUE(given.value().metrics_listen_given);
+    const auto off = ParseConfig("[metrics]\nlisten = \"\"", "f.toml");
+    ASSERT_TRUE(off.ok());
+    EXPECT_EQ(off.value().metrics_listen, "");
+
+    const auto six = ParseListenAddress("[::1]:8732");
+    ASSERT_TRUE(six.ok());
+    EXPECT_EQ(six.value().host, "::1");
+    EXPECT_EQ(six.value().port, 8732);
+    for (const char* wrong : {"8732", ":8732", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000",
+                              "127.0.0.1:-1", "::1:8732", "127.0.0.1:80 "})
+        EXPECT_NE(ErrorOf("[metrics]\nlisten = \"" + std::string(wrong) + "\"").find("metrics.listen"),
+                  std::string::npos)
+            << wrong;
 }
 
 TEST(Config, TheShippedExampleCommentsEveryKey)
@@ -48,7 +71,7 @@ TEST(Config, TheShippedExampleCommentsEveryKey)
         }
         before = line;
     }
-    EXPECT_EQ(keys, 9);
+    EXPECT_EQ(keys, 11);
 }
 
 TEST(Config, ReadsEveryKey)

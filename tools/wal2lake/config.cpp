@@ -68,10 +68,18 @@ class Reader
                            {"idle_age", [&](const auto& n) { Duration(n, &config_->idle_age_ms); }}});
             else if (name == "memory")
                 ReadTable(node, name, {{"budget", [&](const auto& n) { Size(n, &config_->memory_budget); }}});
+            else if (name == "metrics")
+                ReadTable(node, name, {{"listen", [&](const auto& n) {
+                                            Text(n, &config_->metrics_listen);
+                                            config_->metrics_listen_given = true;
+                                        }}});
+            else if (name == "slo")
+                ReadTable(node, name,
+                          {{"freshness", [&](const auto& n) { Duration(n, &config_->freshness_ms); }}});
             else if (name == "source")
                 ReadSources(node);
             else
-                Unknown(key, "", {"lake", "segment", "memory", "source"});
+                Unknown(key, "", {"lake", "segment", "memory", "metrics", "slo", "source"});
         }
         if (!error_.empty())
             return Invalid(error_);
@@ -201,6 +209,26 @@ Result<int64_t> ParseDuration(std::string_view text)
     return static_cast<int64_t>(parsed.value());
 }
 
+Result<ListenAddress> ParseListenAddress(std::string_view text)
+{
+    const size_t colon = text.rfind(':');
+    ListenAddress address;
+    if (colon != std::string_view::npos) {
+        std::string_view host = text.substr(0, colon);
+        if (host.starts_with('[') && host.ends_with(']'))
+            host = host.substr(1, host.size() - 2);
+        else if (host.find(':') != std::string_view::npos)
+            host = {};
+        address.host = host;
+        const std::string_view port = text.substr(colon + 1);
+        const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+        if (!host.empty() && error == std::errc{} && end == port.data() + port.size() && address.port >= 0 &&
+            address.port <= 65535)
+            return address;
+    }
+    return Invalid("\"" + std::string(text) + "\" is not an address with a port, such as 127.0.0.1:8732");
+}
+
 std::string NearestName(std::string_view name, const std::vector<std::string>& known)
 {
     std::string best;
@@ -265,6 +293,13 @@ Result<Done> CheckConfig(const Config& config)
         return Invalid("segment.idle_age must be at least 1s");
     if (config.memory_budget / 4 < config.max_size)
         return Invalid("memory.budget must be at least four times segment.max_size");
+    if (config.freshness_ms < 1000)
+        return Invalid("slo.freshness must be at least 1s");
+    if (!config.metrics_listen.empty()) {
+        const auto address = ParseListenAddress(config.metrics_listen);
+        if (!address.ok())
+            return Invalid("metrics.listen: " + address.error().text);
+    }
     std::set<std::string> ids;
     for (const SourceConfig& source : config.sources) {
         if (!IsSourceId(source.id))

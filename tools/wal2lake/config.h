@@ -28,8 +28,22 @@ struct Config {
     int64_t max_age_ms = 60'000;
     int64_t idle_age_ms = 600'000;
     uint64_t memory_budget = uint64_t{256} << 20;
+    // Address and port of the endpoint for metrics; empty for none.
+    std::string metrics_listen = "127.0.0.1:8732";
+    // Whether the file says so: then it must work.
+    bool metrics_listen_given = false;
+    // How old the lake may be.
+    int64_t freshness_ms = 21'600'000;
     std::vector<SourceConfig> sources;
 };
+
+struct ListenAddress {
+    std::string host;
+    int port = 0;
+};
+
+// "127.0.0.1:8732" or "[::1]:8732"; port 0 lets the system choose.
+Result<ListenAddress> ParseListenAddress(std::string_view text);
 
 inline constexpr const char* kDefaultConfigPath = "/etc/wal2lake/wal2lake.toml";
 

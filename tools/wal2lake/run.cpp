@@ -15,8 +15,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "driver.h"
+#include "endpoint.h"
 #include "heartbeat.h"
+#include "metrics.h"
 #include "service_manager.h"
 #include "slot.h"
 
@@ -58,8 +61,9 @@ class Fleet
   public:
     Fleet(const Settings& settings, const Log& log, bool create_slot)
         : settings_(settings), log_(log), create_slot_(create_slot), budget_(settings.config.sources.size()),
-          stop_fd_(::eventfd(0, EFD_CLOEXEC)), ended_fd_(::eventfd(0, EFD_CLOEXEC)),
-          codes_(budget_.sources(), ExitCode::kOk), heartbeats_(budget_.sources())
+          board_(IdsOf(settings.config.sources)), stop_fd_(::eventfd(0, EFD_CLOEXEC)),
+          ended_fd_(::eventfd(0, EFD_CLOEXEC)), codes_(budget_.sources(), ExitCode::kOk),
+          heartbeats_(budget_.sources())
     {
     }
     ~Fleet()
@@ -70,8 +74,41 @@ class Fleet
     Fleet(const Fleet&) = delete;
     Fleet& operator=(const Fleet&) = delete;
 
+    // Serves the endpoint for metrics. False where it was asked for and cannot be
+    // had; the default address may belong to another forwarder of this host.
+    bool OpenEndpoint()
+    {
+        const Config& config = settings_.config;
+        if (config.metrics_listen.empty())
+            return true;
+        const ListenAddress address = ParseListenAddress(config.metrics_listen).value();
+        auto opened = Endpoint::Open(address, [this, freshness_ms = config.freshness_ms,
+                                               started_us = UnixUs()](const std::string& path) {
+            return AnswerMonitoring(path, board_.Read(), {NowMs(), UnixUs(), started_us, freshness_ms});
+        });
+        if (!opened.ok() && config.metrics_listen_given) {
+            Refuse(log_, ExitCode::kUsage,
+                   opened.error().text + "; choose another metrics.listen, or \"\" for none");
+            return false;
+        }
+        if (!opened.ok()) {
+            log_.Write({LogLevel::kWarning,
+                        "metrics_unavailable",
+                        opened.error().text + "; going on without, set metrics.listen to have them",
+                        {}});
+            return true;
+        }
+        endpoint_ = std::move(opened.value());
+        const std::string listen = address.host + ":" + std::to_string(endpoint_->port());
+        log_.Write(
+            {LogLevel::kInfo, "metrics", "metrics and health at http://" + listen, {{"listen", listen}}});
+        return true;
+    }
+
     ExitCode Run(int signal_fd)
     {
+        if (!OpenEndpoint())
+            return ExitCode::kUsage;
         running_ = budget_.sources();
         std::vector<std::thread> threads;
         for (size_t i = 0; i < budget_.sources(); i++)
@@ -97,6 +134,14 @@ class Fleet
     }
 
   private:
+    static std::vector<std::string> IdsOf(const std::vector<SourceConfig>& sources)
+    {
+        std::vector<std::string> ids;
+        for (const SourceConfig& source : sources)
+            ids.push_back(source.id);
+        return ids;
+    }
+
     bool alone() const { return budget_.sources() == 1; }
 
     void Report(ServiceManager* manager) const
@@ -119,7 +164,10 @@ class Fleet
             const auto began = std::chrono::steady_clock::now();
             codes_[number] = Guarded(number, log);
             heartbeats_[number].Rest(false);
-            if (alone() || stopping())
+            const bool last = alone() || stopping();
+            board_.Stopped(number, codes_[number], last ? SourceState::kEnded : SourceState::kResting,
+                           UnixUs());
+            if (last)
                 break;
             if (std::chrono::steady_clock::now() - began >= kGoodRun)
                 rest = kFirstRest;
@@ -161,8 +209,8 @@ class Fleet
         auto store = OpenStore(settings_.config.lake_url);
         if (!store.ok())
             return Refuse(log, ExitCode::kUsage, store.error().text);
-        DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_};
-        config.heartbeat = &heartbeats_[number];
+        DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_,
+                            &heartbeats_[number], &board_};
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();
         config.machine.debug = log.debug();
@@ -217,6 +265,7 @@ class Fleet
     const Log& log_;
     bool create_slot_;
     MemoryBudget budget_;
+    StatusBoard board_;
     // Readable from the moment on when all are to stop.
     int stop_fd_;
     // Readable once none runs any more.
@@ -226,6 +275,8 @@ class Fleet
     size_t running_ = 0;
     std::vector<ExitCode> codes_;
     std::vector<Heartbeat> heartbeats_;
+    // Last, so that it stops looking at the board before that goes.
+    std::unique_ptr<Endpoint> endpoint_;
 };
 
 } // namespace

@@ -51,8 +51,8 @@ def clean_environment():
 
 
 def write_config(path, lake, conninfo, *, slot=SLOT, source=SOURCE, max_size="64MiB", max_age="1s", idle_age="10m",
-                 extra=""):
-    """A configuration file of one source."""
+                 listen="", extra=""):
+    """A configuration file of one source; without an endpoint, so that tests do not meet at its port."""
     path.write_text(f"""\
 [lake]
 url = "file://{lake}"
@@ -60,6 +60,8 @@ url = "file://{lake}"
 max_size = "{max_size}"
 max_age = "{max_age}"
 idle_age = "{idle_age}"
+[metrics]
+listen = "{listen}"
 [[source]]
 id = "{source}"
 conninfo = "{conninfo}"
