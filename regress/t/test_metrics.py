@@ -1,6 +1,7 @@
-"""What is said of a running forwarder is true: metrics and health over HTTP."""
+"""What is said of a running forwarder is true: metrics and health over HTTP, `wal2lake status` without it."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -38,6 +39,10 @@ class Source:
         return self.cluster.query("SELECT confirmed_flush_lsn::text, restart_lsn::text, active, "
                                   "pg_current_wal_flush_lsn()::text FROM pg_replication_slots WHERE slot_name = %s",
                                   (self.slot,))[0]
+
+    def status(self, *arguments):
+        done = forwarder.command("status", "-c", self.config, "--json", *arguments)
+        return done.returncode, json.loads(done.stdout)[0]
 
 
 @pytest.fixture
@@ -175,3 +180,41 @@ def test_a_port_that_is_taken(source):
             forwarder.wait_until_streaming(ours.running, ours.cluster, ours.slot)
             assert any(line["event"] == "metrics_unavailable" for line in ours.running.log_lines())
             assert ours.running.terminate() == 0
+
+
+def test_status_agrees_with_lake_and_server(source):
+    """With and without a running forwarder; late by a tiny promise; broken without server or slot."""
+    ours = source(max_age="300ms", idle_age="1s")
+    with ours.running.start():
+        ours.database.execute("INSERT INTO t VALUES (1, 'a', 'b', 'c')")
+        forwarder.wait_shipped(ours.running, ours.lake, lsn_number(ours.database.commit_end()) - 200)
+        code, row = ours.status()
+        assert code == 0 and row["verdict"] == "ok" and row["slot"] == "active" and row["lag_seconds"] < 60
+        assert ours.running.terminate() == 0
+    ours.cluster.query("CREATE TABLE IF NOT EXISTS neighbour (x text)")
+    ours.cluster.query("INSERT INTO neighbour SELECT repeat('x', 900) FROM generate_series(1, 1000)")
+    code, row = ours.status()
+    confirmed, restart, active, wal_end = ours.slot_row()
+    assert code == 0 and not active and row["slot"] == "inactive"
+    assert (row["confirmed_flush_lsn"], row["restart_lsn"]) == (confirmed, restart)
+    tail = forwarder.tail_end(ours.lake)
+    assert lsn_number(row["durable_lsn"]) == tail == lsn_number(confirmed)
+    end = lsn_number(row["wal_end_lsn"])
+    assert tail + 900_000 < end <= lsn_number(wal_end)
+    assert row["lag_bytes"] == end - tail and row["retained_bytes"] == end - lsn_number(restart)
+    assert 0 < row["lag_seconds"] < 600 and row["slo_left_seconds"] == pytest.approx(21600 - row["lag_seconds"])
+
+    ours.config.write_text('[slo]\nfreshness = "1s"\n' + ours.config.read_text())
+    code, row = wait_until(lambda: ours.status()[0] == 6 and ours.status(), 30, "a second to pass")
+    assert row["verdict"] == "late" and row["slo_left_seconds"] < 0
+    table = forwarder.command("status", "-c", ours.config).stdout.decode().splitlines()
+    assert table[0].split()[:3] == ["source", "verdict", "durable_lsn"]
+    assert table[1].split()[:2] == [SOURCE, "late"]
+
+    code, row = ours.status("--source", SOURCE, "--slot", "nobody")
+    assert code == 4 and row["slot"] == "missing" and "nobody" in row["trouble"]
+    code, row = ours.status("--source", SOURCE, "--conninfo", "host=/nonexistent")
+    assert code == 4 and row["slot"] == "-" and row["lag_bytes"] is None
+    assert lsn_number(row["durable_lsn"]) == tail, "the lake is still told"
+    code, row = ours.status("--source", "nothing.here", "--conninfo", "host=/nonexistent")
+    assert code == 3 and row["durable_lsn"] is None

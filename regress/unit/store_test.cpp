@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "store_file.h"
 #include "store_memory.h"
 
@@ -148,6 +149,20 @@ TEST(FileStore, LeavesNoTemporaryFilesAndListsNone)
     // What a crash between write and link leaves behind.
     std::ofstream(folder.path() + "/s/log/.tmp-1-2-3") << "half";
     EXPECT_EQ(store.List("s/", "", 10).value().names, (std::vector<std::string>{"s/log/1"}));
+}
+
+TEST(FileStore, TellsWhenAnObjectWasWritten)
+{
+    Folder folder;
+    FileStore store(folder.path());
+    const int64_t before = UnixUs();
+    ASSERT_TRUE(store.PutIfAbsent("a/b", "x").ok());
+    const auto written = store.WrittenUs("a/b");
+    ASSERT_TRUE(written.ok()) << written.error().text;
+    // Time stamps of files are as coarse as the kernel's tick.
+    EXPECT_GE(written.value(), before - 20'000);
+    EXPECT_LE(written.value(), UnixUs());
+    EXPECT_EQ(store.WrittenUs("a/c").error().kind, ErrorKind::kNotFound);
 }
 
 TEST(FileStore, AFileTooLargeForItsPlaceIsRetryable)

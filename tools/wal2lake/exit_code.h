@@ -17,6 +17,8 @@ enum class ExitCode : int {
     kSource = 4,
     // The store cannot be read or written.
     kStore = 5,
+    // `status` only: the lake is older than slo.freshness allows.
+    kLate = 6,
 };
 
 } // namespace wal2lake

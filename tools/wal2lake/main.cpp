@@ -14,6 +14,7 @@
 #include "run.h"
 #include "settings.h"
 #include "slot.h"
+#include "status.h"
 #include "verify.h"
 
 namespace wal2lake
@@ -24,7 +25,8 @@ namespace
 constexpr const char* kExitCodes = "Exit codes: 0 ok, 1 internal error, 2 usage or configuration,\n"
                                    "3 lake (damaged, of another source, divergence, gap),\n"
                                    "4 source (slot missing, of another plugin, refused by the server),\n"
-                                   "5 store (cannot be read or written)";
+                                   "5 store (cannot be read or written),\n"
+                                   "6 late (status: the lake is older than slo.freshness)";
 
 ExitCode Complain(const Error& error)
 {
@@ -118,6 +120,19 @@ void AddVerify(CLI::App* parent, CommonOptions* options, ExitCode* code)
     });
 }
 
+void AddStatus(CLI::App* parent, CommonOptions* options, ExitCode* code)
+{
+    CLI::App* app = parent->add_subcommand("status", "how far each source is, by lake and server");
+    AddCommon(app, options);
+    AddServer(app, options);
+    auto json = std::make_shared<bool>(false);
+    app->add_flag("--json", *json, "one JSON array");
+    app->callback([options, json, code] {
+        const auto settings = LoadSettings(*options, Needs::kSources);
+        *code = settings.ok() ? RunStatus(settings.value(), *json) : Complain(settings.error());
+    });
+}
+
 void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
 {
     CLI::App* app = parent->add_subcommand("slot", "create, drop or list replication slots");
@@ -167,6 +182,7 @@ int Main(int argc, char** argv)
     AddRun(&app, &options, &code);
     AddCat(&app, &code);
     AddVerify(&app, &options, &code);
+    AddStatus(&app, &options, &code);
     AddSlot(&app, &options, &code);
     int doctor_code = 0;
     AddDoctor(&app, &options, &doctor_code);

@@ -282,6 +282,33 @@ bool PostgresSource::ListSlots(std::vector<SlotRow>* slots)
     return ok;
 }
 
+bool PostgresSource::ReadPosition(const std::string& slot, SlotPosition* position)
+{
+    bool ok = false;
+    const ResultPtr row =
+        Query("SELECT s.slot_name IS NOT NULL, coalesce(s.active, false), coalesce(s.wal_status, ''),"
+              " coalesce(s.confirmed_flush_lsn, '0/0'), coalesce(s.restart_lsn, '0/0'),"
+              " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"
+              " ELSE pg_catalog.pg_current_wal_flush_lsn() END, s.safe_wal_size,"
+              " (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8"
+              " FROM (SELECT) AS always LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = " +
+                  Literal(slot),
+              &ok);
+    if (!ok)
+        return false;
+    const auto field = [&](int column) { return PQgetvalue(row.get(), 0, column); };
+    position->exists = field(0)[0] == 't';
+    position->active = field(1)[0] == 't';
+    position->wal_status = field(2);
+    position->confirmed_flush_lsn = LsnOrZero(field(3));
+    position->restart_lsn = LsnOrZero(field(4));
+    position->wal_end_lsn = LsnOrZero(field(5));
+    if (PQgetisnull(row.get(), 0, 6) == 0)
+        position->safe_wal_bytes = std::strtoull(field(6), nullptr, 10);
+    position->now_us = std::strtoll(field(7), nullptr, 10);
+    return true;
+}
+
 bool PostgresSource::StartStreaming(const std::string& slot, uint64_t lsn, const PluginOptions& options)
 {
     std::string command = "START_REPLICATION SLOT " + Identifier(slot) + " LOGICAL " + FormatLsn(lsn);

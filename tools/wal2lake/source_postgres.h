@@ -37,6 +37,22 @@ struct SlotRow {
     std::string wal_status;
 };
 
+// Where a slot and its server stand. Positions as numbers, 0 where unknown.
+struct SlotPosition {
+    bool exists = false;
+    bool active = false;
+    std::string wal_status;
+    uint64_t confirmed_flush_lsn = 0;
+    uint64_t restart_lsn = 0;
+    // End of the server's WAL.
+    uint64_t wal_end_lsn = 0;
+    // What may still be written before the slot is in danger; nothing without a
+    // limit.
+    std::optional<uint64_t> safe_wal_bytes;
+    // The server's clock, Unix time.
+    int64_t now_us = 0;
+};
+
 class PostgresSource
 {
   public:
@@ -70,6 +86,7 @@ class PostgresSource
     bool CreateSlot(const std::string& slot, uint64_t* consistent_point);
     bool DropSlot(const std::string& slot);
     bool ListSlots(std::vector<SlotRow>* slots);
+    bool ReadPosition(const std::string& slot, SlotPosition* position);
 
     bool StartStreaming(const std::string& slot, uint64_t lsn, const PluginOptions& options);
 

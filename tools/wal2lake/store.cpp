@@ -7,6 +7,11 @@
 namespace wal2lake
 {
 
+Result<int64_t> Store::WrittenUs(const std::string& name)
+{
+    return Error{ErrorKind::kPermanent, "the store does not tell when " + name + " was written"};
+}
+
 Result<std::string> GetAll(Store& store, const std::string& name)
 {
     constexpr size_t kPiece = size_t{8} << 20;

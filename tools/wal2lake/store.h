@@ -50,6 +50,10 @@ class Store
 
     // Removes the object; no error where there is none.
     virtual Result<Done> Delete(const std::string& name) = 0;
+
+    // When the object was written, Unix time in microseconds by the store's clock.
+    // For people to see, nothing is decided by it; a store need not know.
+    virtual Result<int64_t> WrittenUs(const std::string& name);
 };
 
 // Reads an object whole.

@@ -326,4 +326,14 @@ Result<Done> FileStore::Delete(const std::string& name)
     return SyncDirectory(ParentOf(path));
 }
 
+Result<int64_t> FileStore::WrittenUs(const std::string& name)
+{
+    const std::string path = PathOf(name);
+    struct stat facts {
+    };
+    if (::stat(path.c_str(), &facts) != 0)
+        return FromErrno(errno, "look at", path);
+    return int64_t{facts.st_mtim.tv_sec} * 1'000'000 + facts.st_mtim.tv_nsec / 1000;
+}
+
 } // namespace wal2lake

@@ -24,6 +24,7 @@ class FileStore : public Store
     Result<std::string> Get(const std::string& name, uint64_t offset, size_t length) override;
     Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override;
     Result<Done> Delete(const std::string& name) override;
+    Result<int64_t> WrittenUs(const std::string& name) override;
 
   private:
     std::string PathOf(const std::string& name) const { return root_ + "/" + name; }
