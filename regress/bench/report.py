@@ -168,6 +168,8 @@ def markdown(result):
              f"{machine['memory_bytes'] / 2**30:.0f} GiB; PostgreSQL {server}, {others}. Scale {result['scale']:g}, "
              f"{result['rounds']} rounds, seed {result['seed']}, wal2lake {versions['wal2lake']}. "
              f"Load average before and after: {load}.", ""]
+    if result["scale"] < 1:
+        lines += ["**A trial at a reduced size:** starting up is part of each figure.", ""]
     for name, entry in result["workloads"].items():
         lines += _markdown_workload(name, entry)
     lines += ["**Sizing**", "",
