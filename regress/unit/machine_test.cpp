@@ -107,11 +107,12 @@ TEST(Machine, ALargeTransactionIsOneSegment)
     config.memory_budget = 8'000;
     Rig rig(&lake, config);
     rig.Start(Server(kOrigin));
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 200; i++) {
         rig.Send(Opening(1));
         EXPECT_FALSE(rig.put_);
         EXPECT_FALSE(rig.paused_);
     }
+    EXPECT_EQ(rig.events_.count("large_transaction"), 1U);
     rig.Send(test::Message(test::Committed(1, End(1) - 0x40, End(1))));
     ASSERT_TRUE(rig.put_);
     rig.AnswerPut();

@@ -447,6 +447,16 @@ void Machine::AdvanceReading()
     const uint64_t part = limit / config_.sources;
     const uint64_t held = buffered_bytes();
     const uint64_t together = held + held_elsewhere_;
+    if (open_.size() <= config_.memory_budget) {
+        told_large_ = false;
+    } else if (open_transaction_ && !told_large_) {
+        told_large_ = true;
+        Note(LogLevel::kWarning, "large_transaction",
+             "the transaction at " + FormatLsn(open_transaction_->commit_lsn) +
+                 " is larger than memory.budget even when compressed; it is held whole until it is in the "
+                 "lake",
+             {{"buffered_bytes", held}});
+    }
     if (!paused_ && going_out && together >= limit && held >= part) {
         paused_ = true;
         Do(action::PauseReading{});

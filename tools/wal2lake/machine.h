@@ -198,6 +198,8 @@ class Machine
     // Replayed transactions that end here or before are in the lake already.
     uint64_t skip_through_lsn_ = 0;
     uint64_t session_end_lsn_ = 0;
+    // The open transaction was said to be larger than the budget.
+    bool told_large_ = false;
     // The transaction whose last batch has not come, dropped or not.
     std::optional<CommittedView> open_transaction_;
     uint64_t wal_end_ = 0;

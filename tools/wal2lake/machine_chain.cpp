@@ -37,7 +37,7 @@ SegmentFile MakeGenesis(const MachineConfig& config, const SourceFacts& facts)
     header.mutable_genesis()->set_epoch(kFirstEpoch);
     SealedSegment empty;
     empty.end_lsn = facts.slot.confirmed_flush_lsn;
-    return AssembleSegment(header, empty);
+    return AssembleSegment(std::move(header), std::move(empty));
 }
 
 void Machine::AskForTail()
@@ -170,8 +170,9 @@ void Machine::StartPut(SealedSegment sealed)
     header.set_start_lsn(tail_->end_lsn());
     header.set_seq(tail_->facts.header.seq() + 1);
     header.set_previous_sha256(tail_->facts.sha256);
+    CommitTimes commit_times = std::move(sealed.commit_times);
     Launch({config_.names.source, tail_->name.epoch, tail_->end_lsn()},
-           AssembleSegment(std::move(header), sealed), std::move(sealed.commit_times));
+           AssembleSegment(std::move(header), std::move(sealed)), std::move(commit_times));
 }
 
 void Machine::Launch(SegmentName name, SegmentFile file, CommitTimes commit_times)
@@ -331,7 +332,7 @@ bool Machine::DropThrough(uint64_t lsn)
         return false;
     inflight_.reset();
     for (SealedSegment& sealed : sealed_) {
-        if (sealed.end_lsn > lsn && !keep(KeepAfter(sealed, lsn, config_.compression_level)))
+        if (sealed.end_lsn > lsn && !keep(KeepAfter(std::move(sealed), lsn, config_.compression_level)))
             return false;
     }
     sealed_ = std::move(kept);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <malloc.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -37,6 +38,9 @@ constexpr milliseconds kFirstRest{10'000};
 constexpr milliseconds kLongestRest{600'000};
 // A source that ran this long before it refused is a new trouble.
 constexpr milliseconds kGoodRun{600'000};
+// Allocations from here on go back to the system when they are freed. By default
+// the C library learns to keep them, and a large transaction would be held twice.
+constexpr int kReturnedBytes = 1 << 20;
 
 // SIGTERM and SIGINT as something poll() can wait for. Before any thread starts,
 // so that none of them takes a signal.
@@ -283,6 +287,7 @@ class Fleet
 
 ExitCode RunForwarder(const Settings& settings, const Log& log, bool create_slot)
 {
+    ::mallopt(M_MMAP_THRESHOLD, kReturnedBytes);
     const int signal_fd = OpenSignals();
     if (signal_fd < 0) {
         log.Write({LogLevel::kError, "finished", "cannot watch for signals", {{"exit_code", int64_t{1}}}});

@@ -20,9 +20,9 @@ Result<SealedSegment> KeepAfter(std::string_view file, uint64_t lsn, int compres
     return builder.Seal();
 }
 
-Result<SealedSegment> KeepAfter(const SealedSegment& sealed, uint64_t lsn, int compression_level)
+Result<SealedSegment> KeepAfter(SealedSegment sealed, uint64_t lsn, int compression_level)
 {
-    return KeepAfter(AssembleSegment({}, sealed).bytes, lsn, compression_level);
+    return KeepAfter(AssembleSegment({}, std::move(sealed)).bytes, lsn, compression_level);
 }
 
 } // namespace wal2lake

@@ -16,6 +16,6 @@ namespace wal2lake
 Result<SealedSegment> KeepAfter(std::string_view file, uint64_t lsn, int compression_level);
 
 // The same of a sealed segment that was not assembled yet.
-Result<SealedSegment> KeepAfter(const SealedSegment& sealed, uint64_t lsn, int compression_level);
+Result<SealedSegment> KeepAfter(SealedSegment sealed, uint64_t lsn, int compression_level);
 
 } // namespace wal2lake

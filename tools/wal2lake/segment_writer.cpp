@@ -107,12 +107,14 @@ SegmentBuilder& SegmentBuilder::operator=(SegmentBuilder&&) noexcept = default;
 
 size_t SegmentBuilder::size() const
 {
-    return sealed_.payload.size() + pending_.size() + std::min(frame_bytes_, kOutputStep);
+    return sealed_.size() + frame_.size() + pending_.size() + std::min(frame_bytes_, kOutputStep);
 }
 
 void SegmentBuilder::Compress(std::string_view bytes)
 {
-    compressor_->Run(bytes, ZSTD_e_continue, &sealed_.payload);
+    if (frame_bytes_ == 0)
+        frame_.reserve(kFrameBytes + kSpillBytes + 2 * kOutputStep);
+    compressor_->Run(bytes, ZSTD_e_continue, &frame_);
     frame_bytes_ += bytes.size();
     if (frame_bytes_ >= kFrameBytes)
         EndFrame();
@@ -122,8 +124,11 @@ void SegmentBuilder::EndFrame()
 {
     if (frame_bytes_ == 0)
         return;
-    compressor_->Run({}, ZSTD_e_end, &sealed_.payload);
+    compressor_->Run({}, ZSTD_e_end, &frame_);
     frame_bytes_ = 0;
+    frame_.shrink_to_fit();
+    sealed_.frames_size += frame_.size();
+    sealed_.frames.push_back(std::exchange(frame_, {}));
 }
 
 void SegmentBuilder::Spill()
@@ -131,7 +136,7 @@ void SegmentBuilder::Spill()
     if (!spilled_) {
         EndFrame();
         spilled_ = true;
-        spill_offset_ = sealed_.payload.size();
+        spill_frame_ = sealed_.frames.size();
     }
     Compress(pending_);
     pending_.clear();
@@ -180,7 +185,9 @@ void SegmentBuilder::DiscardOpenTransaction()
 {
     if (spilled_) {
         RequireZstd(ZSTD_CCtx_reset(compressor_->context, ZSTD_reset_session_only));
-        sealed_.payload.resize(spill_offset_);
+        for (; sealed_.frames.size() > spill_frame_; sealed_.frames.pop_back())
+            sealed_.frames_size -= sealed_.frames.back().size();
+        frame_.clear();
         frame_bytes_ = 0;
         spilled_ = false;
     }
@@ -195,8 +202,13 @@ SealedSegment SegmentBuilder::Seal()
     SegmentBuilder next(compression_level_);
     if (spilled_) {
         // The compressor is inside a frame of the open transaction.
-        next.sealed_.payload = sealed_.payload.substr(spill_offset_);
-        sealed_.payload.resize(spill_offset_);
+        for (; sealed_.frames.size() > spill_frame_; sealed_.frames.pop_back()) {
+            std::string& frame = sealed_.frames.back();
+            sealed_.frames_size -= frame.size();
+            next.sealed_.frames_size += frame.size();
+            next.sealed_.frames.push_front(std::move(frame));
+        }
+        next.frame_ = std::move(frame_);
         next.frame_bytes_ = frame_bytes_;
         next.spilled_ = true;
         std::swap(next.compressor_, compressor_);
@@ -218,14 +230,15 @@ SealedSegment SegmentBuilder::Seal()
     return sealed;
 }
 
-SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, const SealedSegment& sealed)
+SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, SealedSegment sealed)
 {
     header.set_format_version(kSegmentFormatVersion);
     std::string file;
     file.reserve(sealed.size() + (size_t{64} << 10));
     AppendSkippableFrame(kHeaderFrameMagic, std::string(kHeaderTag) + header.SerializeAsString(), &file);
     file += sealed.preamble;
-    file += sealed.payload;
+    for (; !sealed.frames.empty(); sealed.frames.pop_front())
+        file += sealed.frames.front();
 
     wal2lake::v1::SegmentFooter footer;
     footer.set_end_lsn(sealed.end_lsn);

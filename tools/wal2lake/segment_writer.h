@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,9 +33,11 @@ inline constexpr int kDefaultCompressionLevel = 1;
 
 // Whole transactions, compressed, without a place in the chain.
 struct SealedSegment {
-    // Zstd frames: the preamble's (may be empty), then the transactions'.
+    // Zstd frames: the preamble's (may be empty), then the transactions', one
+    // string each, so that a large segment is never copied as it grows.
     std::string preamble;
-    std::string payload;
+    std::deque<std::string> frames;
+    size_t frames_size = 0;
     uint64_t end_lsn = 0;
     uint64_t transactions = 0;
     CountsByTable counts;
@@ -44,7 +47,7 @@ struct SealedSegment {
     // Of all of them; not part of the file.
     CommitTimes commit_times;
 
-    size_t size() const { return preamble.size() + payload.size(); }
+    size_t size() const { return preamble.size() + frames_size; }
 };
 
 // A segment as it goes into the lake, and what it says of itself.
@@ -55,8 +58,9 @@ struct SegmentFile {
 };
 
 // Header, payload and footer as one file. `header` lacks nothing but the format
-// version, which is set here.
-SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, const SealedSegment& sealed);
+// version, which is set here. Each frame is given back as soon as it is copied, so
+// that a segment moved in here is hardly held twice.
+SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, SealedSegment sealed);
 
 // Collects the messages of whole transactions. One at a time may be open; it is
 // either finished by its last batch or discarded without a trace.
@@ -100,15 +104,17 @@ class SegmentBuilder
     int compression_level_;
     std::unique_ptr<Compressor> compressor_;
     SealedSegment sealed_;
-    // Raw bytes given to the compressor since its frame began.
+    // The frame that the compressor is writing, and the raw bytes given to it
+    // since it began.
+    std::string frame_;
     size_t frame_bytes_ = 0;
 
     bool transaction_open_ = false;
     // Messages of the open transaction that are not compressed yet.
     std::string pending_;
-    // Where its compressed part begins, if it grew too large to wait.
+    // The number of its first frame, if it grew too large to wait.
     bool spilled_ = false;
-    size_t spill_offset_ = 0;
+    size_t spill_frame_ = 0;
     uint64_t transaction_bytes_ = 0;
     TransactionTally tally_;
 
