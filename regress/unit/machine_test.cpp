@@ -476,6 +476,104 @@ TEST(Machine, SortsServerErrorsIntoFatalAndPassing)
     }
 }
 
+// Once it was served, a refusal that a reload or a grant lifts is no reason to
+// end: nothing is lost, and nobody has to start us again.
+TEST(Machine, WaitsOutWhatTheServerCanTakeBack)
+{
+    for (const char* sqlstate : {"42501", "28P01", "28000", "58P01"}) {
+        Rig::Objects lake;
+        Rig rig(&lake);
+        rig.Start(Server(kOrigin));
+        for (int i = 0; i < 20; i++) {
+            rig.Feed(
+                event::Disconnected{sqlstate, "library \"wal2lake\" may not be used as an output plugin"});
+            ASSERT_FALSE(rig.finished()) << sqlstate;
+            rig.connect_ = false;
+            rig.Advance(20'000);
+            ASSERT_TRUE(rig.connect_);
+        }
+        EXPECT_EQ(rig.events_.count("refused"), 20U);
+        const LogEntry& line = rig.events_.find("refused")->second;
+        EXPECT_EQ(line.level, LogLevel::kError);
+        EXPECT_NE(line.text.find("may not be used as an output plugin; "), std::string::npos) << line.text;
+        rig.Feed(event::Connected{Server(kOrigin)});
+        rig.Feed(event::Streaming{});
+        rig.Send(Numbered(1));
+        Age(&rig);
+        rig.AnswerPut();
+        EXPECT_EQ(rig.Shipped(), Lsns{End(1)});
+    }
+    for (const char* sqlstate : {"3D000", "55000", "22023"}) {
+        Rig::Objects lake;
+        Rig rig(&lake);
+        rig.Start(Server(kOrigin));
+        rig.Feed(event::Disconnected{sqlstate, "no"});
+        EXPECT_TRUE(rig.finished()) << sqlstate;
+    }
+}
+
+// A slot that is gone or was made anew: the server will not send again what we
+// hold, so it goes into the lake before we leave.
+TEST(Machine, ShipsWhatItHoldsBeforeItLeavesALostSlot)
+{
+    SourceFacts dropped = Server(kOrigin);
+    dropped.slot = SlotFacts{};
+    SourceFacts lost = Server(kOrigin);
+    lost.slot.wal_status = "lost";
+    const SourceFacts anew = Server(End(9));
+    struct Case {
+        SourceFacts facts;
+        ExitCode code;
+        const char* words;
+    };
+    for (const Case& now :
+         {Case{dropped, ExitCode::kSource, "does not exist any more"},
+          Case{lost, ExitCode::kSource, "removed WAL"}, Case{anew, ExitCode::kLake, "0/1200..0/1900"}}) {
+        Rig::Objects lake;
+        Rig rig(&lake);
+        rig.Start(Server(kOrigin));
+        rig.Send(Numbered(1));
+        Age(&rig);
+        rig.Send(Numbered(2, false));
+        rig.Feed(event::Disconnected{"57P01", "terminating connection"});
+        const auto connect = [&] {
+            rig.Advance(25'000);
+            rig.AnswerReads();
+            if (std::exchange(rig.connect_, false))
+                rig.Feed(event::Connected{now.facts});
+            rig.AnswerReads();
+        };
+        for (int i = 0; i < 3; i++)
+            connect();
+        ASSERT_FALSE(rig.finished());
+        for (int i = 0; i < 3 && !rig.finished(); i++) {
+            while (rig.put_)
+                rig.AnswerPut();
+            connect();
+        }
+        EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2)}));
+        ASSERT_TRUE(rig.finished());
+        EXPECT_EQ(rig.finish_->code, now.code);
+        EXPECT_NE(rig.finish_->sentence.find(now.words), std::string::npos) << rig.finish_->sentence;
+    }
+}
+
+// What another server sent is no part of this log's history any more.
+TEST(Machine, ShipsNothingBeforeItLeavesAnotherServer)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    rig.Feed(event::Disconnected{"57P01", "terminating connection"});
+    rig.Advance(25'000);
+    SourceFacts other = Server(kOrigin);
+    other.timeline = 2;
+    rig.Feed(event::Connected{other});
+    ASSERT_TRUE(rig.finished());
+    EXPECT_NE(rig.finish_->sentence.find("after a failover"), std::string::npos) << rig.finish_->sentence;
+}
+
 TEST(Machine, RetriesGrowWithJitterUpToTheCap)
 {
     Rig::Objects lake;

@@ -12,14 +12,14 @@ namespace
 
 constexpr std::string_view kPlugin = "wal2lake";
 
-Refusal Lake(std::string sentence)
+Refusal Lake(std::string sentence, RefusalKind kind = RefusalKind::kFinal)
 {
-    return {ExitCode::kLake, std::move(sentence)};
+    return {ExitCode::kLake, std::move(sentence), kind};
 }
 
-Refusal Source(std::string sentence)
+Refusal Source(std::string sentence, RefusalKind kind = RefusalKind::kFinal)
 {
-    return {ExitCode::kSource, std::move(sentence)};
+    return {ExitCode::kSource, std::move(sentence), kind};
 }
 
 std::string Quoted(std::string_view text)
@@ -111,9 +111,10 @@ std::optional<Refusal> CheckSlot(const FenceNames& names, const SourceFacts& fac
                       Quoted(facts.database) + "; set dbname=" + slot.database + " in conninfo");
     if (slot.wal_status == "lost")
         return Source("the server has removed WAL that " + quoted +
-                      " still needed: what was not shipped before is lost and cannot be repaired here;"
-                      " keep the log, copy the tables again under a new source id, and raise"
-                      " max_slot_wal_keep_size");
+                          " still needed: what was not shipped before is lost and cannot be repaired here;"
+                          " keep the log, copy the tables again under a new source id, and raise"
+                          " max_slot_wal_keep_size",
+                      RefusalKind::kSlotGone);
     if (slot.two_phase)
         return Source(quoted + " was created with TWO_PHASE, which is not served; " + RecreateSlot(names));
     return std::nullopt;
@@ -142,16 +143,25 @@ std::optional<Refusal> CheckServer(const FenceNames& names, const SourceFacts& f
         return Lake("the server is on timeline " + std::to_string(facts.timeline) + ", " + log +
                     " is already on timeline " + std::to_string(header.timeline()) +
                     ": this server is not the primary any more; connect to the one that is");
+    if (!facts.slot.exists)
+        return Source("slot " + Quoted(names.slot) +
+                          " does not exist any more, so the server keeps nothing for " + log +
+                          ", which ends at " + FormatLsn(tail.end_lsn()) +
+                          ", and a new slot would leave a gap: keep the log, begin a new one under a new"
+                          " source id (wal2lake slot create --source NEW), and copy the tables again",
+                      RefusalKind::kSlotGone);
     auto refusal = CheckSlot(names, facts);
     if (refusal)
         return refusal;
     if (facts.slot.confirmed_flush_lsn > tail.end_lsn())
-        return Lake("gap: slot " + Quoted(names.slot) + " was read up to " +
-                    FormatLsn(facts.slot.confirmed_flush_lsn) + " by somebody else, " + log + " ends at " +
-                    FormatLsn(tail.end_lsn()) + "; what lies between, " + FormatLsn(tail.end_lsn()) + ".." +
-                    FormatLsn(facts.slot.confirmed_flush_lsn) +
-                    ", is not in the lake and the server will not send it again: restore the missing objects"
-                    " if the lake lost them, otherwise copy the tables again under a new source id");
+        return Lake(
+            "gap: slot " + Quoted(names.slot) + " stands at " + FormatLsn(facts.slot.confirmed_flush_lsn) +
+                " because somebody else read it or made it anew, or because the lake was set back; " + log +
+                " ends at " + FormatLsn(tail.end_lsn()) + "; what lies between, " +
+                FormatLsn(tail.end_lsn()) + ".." + FormatLsn(facts.slot.confirmed_flush_lsn) +
+                ", is not in the lake and the server will not send it again: restore the missing"
+                " objects if the lake lost them, otherwise copy the tables again under a new source id",
+            RefusalKind::kSlotGone);
     if (facts.wal_flush_lsn < tail.end_lsn())
         return Lake("divergence: " + log + " ends at " + FormatLsn(tail.end_lsn()) +
                     ", the server's WAL only at " + FormatLsn(facts.wal_flush_lsn) +
@@ -179,19 +189,23 @@ std::optional<Refusal> ClassifySourceError(const FenceNames& names, std::string_
     if (sqlstate == "42501") {
         if (text.find("output_plugin_libraries") != std::string_view::npos ||
             text.find("output plugin") != std::string_view::npos)
-            return Source(said + "; add wal2lake to output_plugin_libraries in postgresql.conf and reload");
-        return Source(said + "; grant the role REPLICATION: ALTER ROLE ... REPLICATION");
+            return Source(said + "; add wal2lake to output_plugin_libraries in postgresql.conf and reload",
+                          RefusalKind::kPassing);
+        return Source(said + "; grant the role REPLICATION: ALTER ROLE ... REPLICATION",
+                      RefusalKind::kPassing);
     }
     if (sqlstate == "42704")
         return Source(said + "; create the slot together with its log: wal2lake slot create --source " +
-                      names.source);
+                          names.source,
+                      RefusalKind::kSlotGone);
     if (kind == "28")
         return Source(said + "; check user, password file and pg_hba.conf (the database must be named there,"
-                             " the keyword replication does not cover it)");
+                             " the keyword replication does not cover it)",
+                      RefusalKind::kPassing);
     if (sqlstate == "3D000")
         return Source(said + "; correct dbname in conninfo");
     if (sqlstate == "58P01")
-        return Source(said + "; install the plugin on the server: make install");
+        return Source(said + "; install the plugin on the server: make install", RefusalKind::kPassing);
     // 55006: somebody reads the slot, most often our own session that the server
     // has not missed yet.
     if (sqlstate.empty() || sqlstate == "55006" || kind == "08" || kind == "53" || kind == "57" ||

@@ -16,10 +16,21 @@
 namespace wal2lake
 {
 
+enum class RefusalKind {
+    // It will be the same at the next attempt.
+    kFinal,
+    // The server can take it back without us, by a reload or a grant, and keeps
+    // the WAL until then.
+    kPassing,
+    // Same server, but it will not send again what we hold.
+    kSlotGone,
+};
+
 // Why a source stops, with the fix.
 struct Refusal {
     ExitCode code = ExitCode::kInternal;
     std::string sentence;
+    RefusalKind kind = RefusalKind::kFinal;
 };
 
 // The last object of a chain.

@@ -128,7 +128,23 @@ void Machine::On(const event::Connected& connected)
     if (slot_ahead && facts_.slot.exists && !looked_again_)
         LookAgain();
     else
-        Fail(*refusal);
+        Refuse(*refusal);
+}
+
+// What we hold when a slot is gone may be nowhere else any more: it goes into the
+// lake first, then the server is asked once more.
+void Machine::Refuse(const Refusal& refusal)
+{
+    if (refusal.kind != RefusalKind::kSlotGone || (!inflight_ && sealed_.empty())) {
+        Fail(refusal);
+        return;
+    }
+    if (link_ != Link::kDown)
+        Do(action::Disconnect{});
+    LoseLink(0);
+    ship_first_ = true;
+    Note(LogLevel::kError, "refused", refusal.sentence + "; shipping what is held before leaving",
+         {{"buffered_bytes", buffered_bytes()}});
 }
 
 void Machine::On(const event::Streaming&)
@@ -137,6 +153,7 @@ void Machine::On(const event::Streaming&)
         return;
     link_ = Link::kStreaming;
     looked_again_ = false;
+    served_ = true;
     status_due_ = true;
     heard_ms_ = now_ms_;
     totals_.streams++;
@@ -259,11 +276,17 @@ void Machine::On(const event::Disconnected& disconnected)
     totals_.server_retries++;
     last_server_error_us_ = wall_us_;
     const auto refusal = ClassifySourceError(config_.names, disconnected.sqlstate, disconnected.text);
-    if (refusal && !stopping_) {
-        Fail(*refusal);
+    const bool waits = refusal && served_ && refusal->kind == RefusalKind::kPassing;
+    if (refusal && !stopping_ && !waits) {
+        Refuse(*refusal);
         return;
     }
     connect_at_ms_ = now_ms_ + Jitter(connect_attempts_++);
+    if (waits) {
+        Note(LogLevel::kError, "refused", refusal->sentence + "; trying again",
+             {{"sqlstate", disconnected.sqlstate}, {"after_ms", connect_at_ms_ - now_ms_}});
+        return;
+    }
     const std::string text =
         disconnected.sqlstate == "55006"
             ? "slot \"" + config_.names.slot +
@@ -339,6 +362,9 @@ void Machine::Advance()
 void Machine::AdvanceLink()
 {
     if (!chain_known_ || stopping_)
+        return;
+    ship_first_ = ship_first_ && (inflight_ || !sealed_.empty());
+    if (ship_first_)
         return;
     if (link_ == Link::kDown && now_ms_ >= connect_at_ms_) {
         link_ = Link::kConnecting;
@@ -506,7 +532,7 @@ void Machine::ComputeDeadline()
     const auto at = [&next](int64_t time) { next = std::min(next, time); };
     if (store_op_ == StoreOp::kNone && (!chain_known_ || inflight_))
         at(store_retry_ms_);
-    if (chain_known_ && link_ == Link::kDown && !stopping_)
+    if (chain_known_ && link_ == Link::kDown && !stopping_ && !ship_first_)
         at(connect_at_ms_);
     if (streaming()) {
         at(last_status_ms_ + status_interval_ms_);

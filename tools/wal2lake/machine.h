@@ -120,6 +120,7 @@ class Machine
     void Seal(const char* reason);
     void LoseLink(int64_t retry_after_ms);
 
+    void Refuse(const Refusal& refusal);
     // Runs after each event: whatever has become due.
     void Advance();
     void AdvanceLink();
@@ -188,6 +189,10 @@ class Machine
     int64_t connect_at_ms_ = 0;
     int connect_attempts_ = 0;
     int64_t status_interval_ms_ = 10'000;
+    // The server has served us since we started, so a refusal is something new.
+    bool served_ = false;
+    // Nothing is asked of the server until what we hold is in the lake.
+    bool ship_first_ = false;
     int64_t last_status_ms_ = INT64_MIN / 2;
     bool status_due_ = false;
     uint64_t status_flush_lsn_ = 0;
