@@ -98,6 +98,11 @@ class Rig
     void AnswerPut()
     {
         ASSERT_TRUE(put_.has_value());
+        if (!put_->predecessor.empty() && !objects_->contains(put_->predecessor)) {
+            put_.reset();
+            Feed(event::PredecessorGone{});
+            return;
+        }
         const bool created = StorePut();
         put_.reset();
         if (created) {

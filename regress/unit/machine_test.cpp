@@ -574,6 +574,26 @@ TEST(Machine, ShipsNothingBeforeItLeavesAnotherServer)
     EXPECT_NE(rig.finish_->sentence.find("after a failover"), std::string::npos) << rig.finish_->sentence;
 }
 
+TEST(Machine, PutsNothingBehindATailThatVanished)
+{
+    Rig::Objects lake;
+    OtherShips(&lake, 2);
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(3));
+    Age(&rig);
+    ASSERT_TRUE(rig.put_);
+    lake.erase(rig.put_->predecessor);
+    const auto before = lake;
+    rig.AnswerPut();
+    ASSERT_TRUE(rig.finished());
+    EXPECT_EQ(rig.finish_->code, ExitCode::kLake);
+    EXPECT_NE(rig.finish_->sentence.find("restore every object up to 0/1200"), std::string::npos)
+        << rig.finish_->sentence;
+    EXPECT_EQ(lake, before);
+    EXPECT_LE(rig.max_flushed_, End(2));
+}
+
 TEST(Machine, RetriesGrowWithJitterUpToTheCap)
 {
     Rig::Objects lake;

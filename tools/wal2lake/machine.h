@@ -93,6 +93,7 @@ class Machine
     void On(const event::PutDone& done);
     void On(const event::PutExists& exists);
     void On(const event::PutFailed& failed);
+    void On(const event::PredecessorGone& gone);
     void On(const event::Connected& connected);
     void On(const event::Streaming& streaming);
     void On(const event::Message& message);
@@ -119,8 +120,8 @@ class Machine
     void NoticeDraining(const event::Keepalive& keepalive);
     void Seal(const char* reason);
     void LoseLink(int64_t retry_after_ms);
-
     void Refuse(const Refusal& refusal);
+
     // Runs after each event: whatever has become due.
     void Advance();
     void AdvanceLink();
@@ -188,23 +189,23 @@ class Machine
     SourceFacts facts_;
     int64_t connect_at_ms_ = 0;
     int connect_attempts_ = 0;
-    int64_t status_interval_ms_ = 10'000;
     // The server has served us since we started, so a refusal is something new.
     bool served_ = false;
     // Nothing is asked of the server until what we hold is in the lake.
     bool ship_first_ = false;
+    int64_t status_interval_ms_ = 10'000;
     int64_t last_status_ms_ = INT64_MIN / 2;
     bool status_due_ = false;
     uint64_t status_flush_lsn_ = 0;
     bool paused_ = false;
+    // The open transaction was said to be larger than the budget.
+    bool told_large_ = false;
 
     // The session.
     RelationMap relations_;
     // Replayed transactions that end here or before are in the lake already.
     uint64_t skip_through_lsn_ = 0;
     uint64_t session_end_lsn_ = 0;
-    // The open transaction was said to be larger than the budget.
-    bool told_large_ = false;
     // The transaction whose last batch has not come, dropped or not.
     std::optional<CommittedView> open_transaction_;
     uint64_t wal_end_ = 0;

@@ -189,7 +189,8 @@ void Machine::Launch(SegmentName name, SegmentFile file, CommitTimes commit_time
 void Machine::IssuePut()
 {
     store_op_ = StoreOp::kPut;
-    Do(action::PutObject{FormatSegmentName(inflight_->name), inflight_->file});
+    Do(action::PutObject{FormatSegmentName(inflight_->name), inflight_->file,
+                         inflight_->genesis() ? std::string() : FormatSegmentName(tail_->name)});
 }
 
 void Machine::On(const event::PutDone&)
@@ -233,6 +234,20 @@ void Machine::On(const event::PutFailed& failed)
         return;
     store_op_ = StoreOp::kNone;
     StoreFailed(failed.error);
+}
+
+// Going on would leave a gap that nobody notices before a verify: the server was
+// told that what is missing now is safe.
+void Machine::On(const event::PredecessorGone&)
+{
+    if (store_op_ != StoreOp::kPut)
+        return;
+    store_op_ = StoreOp::kNone;
+    Fail(ExitCode::kLake, "the end of the log, " + FormatSegmentName(tail_->name) + ", has vanished from " +
+                              config_.names.lake +
+                              " while we ran: the lake is not mounted, or was set back to an older state;"
+                              " restore every object up to " +
+                              FormatLsn(durable_lsn()) + ", then start again");
 }
 
 void Machine::On(const event::PutExists&)

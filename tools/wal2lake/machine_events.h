@@ -56,6 +56,9 @@ struct PutFailed {
     // kRetryable or not; the text names the object.
     Error error;
 };
+// The object that ours continues is not there any more; nothing was put.
+struct PredecessorGone {
+};
 
 // Answers to Connect and StartStreaming.
 struct Connected {
@@ -84,8 +87,9 @@ struct StopRequested {
 } // namespace event
 
 using Event = std::variant<event::Tick, event::HeadRead, event::Listed, event::ObjectRead, event::PutDone,
-                           event::PutExists, event::PutFailed, event::Connected, event::Streaming,
-                           event::Message, event::Keepalive, event::Disconnected, event::StopRequested>;
+                           event::PutExists, event::PutFailed, event::PredecessorGone, event::Connected,
+                           event::Streaming, event::Message, event::Keepalive, event::Disconnected,
+                           event::StopRequested>;
 
 namespace action
 {
@@ -101,10 +105,12 @@ struct ListAfter {
 struct ReadObject {
     std::string name;
 };
-// Create if absent, durable when answered.
+// Create if absent, durable when answered; only where the object `predecessor`,
+// unless empty, exists.
 struct PutObject {
     std::string name;
     Bytes bytes;
+    std::string predecessor;
 };
 // Overwrites the hint; never answered, may fail.
 struct WriteHead {

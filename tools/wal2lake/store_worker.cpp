@@ -99,8 +99,12 @@ void StoreWorker::Execute(State* state, const Job& job)
         else
             event = event::ObjectRead{bytes.error()};
     } else if (const auto* put = std::get_if<action::PutObject>(&job)) {
-        const auto done = state->store->PutIfAbsent(put->name, *put->bytes);
-        if (done.ok())
+        const auto before = put->predecessor.empty() ? Result<std::string>(std::string())
+                                                     : state->store->Get(put->predecessor, 0, 1);
+        const auto done = before.ok() ? state->store->PutIfAbsent(put->name, *put->bytes) : before.error();
+        if (!before.ok() && before.error().kind == ErrorKind::kNotFound)
+            event = event::PredecessorGone{};
+        else if (done.ok())
             event = event::PutDone{};
         else if (done.error().kind == ErrorKind::kExists)
             event = event::PutExists{};
