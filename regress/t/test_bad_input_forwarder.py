@@ -3,89 +3,17 @@
 Each test that stops the forwarder goes on after the fix and finds every row in the lake.
 """
 
-import json
 import os
 import shutil
 import subprocess
 
 import pytest
 
-from harness import forwarder, tokens
+from harness import forwarder
+from harness.app import LAKE, OK, SOURCE, STORE, USAGE, App, last_sentence
 from harness.cluster import Cluster, lsn_text, wait_until
-from harness.compare import differences
 from harness.database import Database
 from harness.lake import Lake
-
-OK, USAGE, LAKE, SOURCE, STORE = 0, 2, 3, 4, 5
-
-
-def is_t(table):
-    return table == "public.t"
-
-
-class App:
-    """A database with one hashed column, a slot, a lake, and a configuration that joins them."""
-
-    def __init__(self, database, folder):
-        self.database, self.cluster, self.folder = database, database.cluster, folder
-        self.lake = folder / "lake"
-        self.slot = f"{database.name[:50]}_w2l"
-        self.config = self.configure()
-        database.execute("CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text)")
-        database.label("t", id="green", email="red hash domain=email")
-        self.running = None
-
-    def configure(self, name="w.toml", **changes):
-        values = {"lake": self.lake, "conninfo": self.cluster.conninfo(self.database.name), "slot": self.slot,
-                  "max_age": "200ms", **changes}
-        return forwarder.write_config(self.folder / name, values.pop("lake"), values.pop("conninfo"), **values)
-
-    def create(self):
-        """Slot, log and witness."""
-        done = forwarder.command("slot", "create", "-c", self.config)
-        assert done.returncode == OK, done.stderr
-        self.oracle = self.database.oracle()
-        return self
-
-    def insert(self, rows=1):
-        for number in range(rows):
-            self.database.execute(f"INSERT INTO t (email) VALUES ('user{number}@example.com')")
-
-    def run(self, *arguments, config=None):
-        """A forwarder in the background."""
-        self.running = forwarder.Forwarder(config or self.config, self.folder / "forwarder.log")
-        return self.running.start(*arguments)
-
-    def ship(self, rows=3):
-        """Insert, and forward until it is in the lake. One segment at least."""
-        self.insert(rows)
-        with self.run():
-            forwarder.wait_shipped(self.running, self.lake, self.oracle.transactions()[-1].end_lsn)
-            assert self.running.terminate() == OK
-
-    def refused(self, *arguments, code, config=None):
-        """`run` ends by itself with this code; its last sentence."""
-        with self.run(*arguments, config=config) as running:
-            try:
-                assert running.wait(20) == code, running.log_text()
-            except subprocess.TimeoutExpired:
-                pytest.fail(f"still running after 20 s: {running.log_text()[-2000:]}")
-        return last_sentence(running.log_text())
-
-    def complete(self):
-        """Everything committed is in the lake, once and in order."""
-        shipped = Lake(self.lake, forwarder.SOURCE).transactions()
-        keys = tokens.keys_of(self.cluster.key_file.read_text())
-        assert differences(shipped, self.oracle.transactions(), is_t, keys) == []
-
-
-def last_sentence(text):
-    """What was said last: the message of a JSON line, or the line."""
-    line = text.strip().splitlines()[-1]
-    try:
-        return json.loads(line)["message"]
-    except (ValueError, KeyError):
-        return line
 
 
 @pytest.fixture
@@ -237,17 +165,6 @@ def test_a_lake_of_another_source(app):
     app.complete()
 
 
-def test_a_lake_of_another_server(app, tmp_path):
-    app.create().ship()
-    with Cluster(name="other") as cluster, Database(cluster, app.database.name) as database:
-        other = App(database, tmp_path / "o") if (tmp_path / "o").mkdir() is None else None
-        config = other.configure(lake=app.lake, slot=app.slot)
-        database.execute(f"SELECT pg_create_logical_replication_slot('{app.slot}', 'wal2lake')")
-        assert "another server" in other.refused(code=LAKE, config=config)
-    app.ship()
-    app.complete()
-
-
 def test_a_lake_of_another_slot(app):
     app.create().ship()
     app.database.plugin_slot("another_slot")
@@ -308,18 +225,6 @@ def test_a_missing_segment_in_the_middle(app):
     for done in (forwarder.verify(app.lake), forwarder.command("verify", "-c", app.config)):
         assert done.returncode == LAKE, done
         assert f"gap: the segment before ends at {start}" in done.stdout.decode() + done.stderr.decode()
-
-
-def test_a_missing_tail_is_a_gap(app):
-    """The server was told that it is safe; going on would paper it over."""
-    path = segments_of(app)[-1]
-    good = path.read_bytes()
-    path.unlink()
-    sentence = app.refused(code=LAKE)
-    assert "gap" in sentence and app.slot in sentence
-    path.write_bytes(good)
-    app.ship()
-    app.complete()
 
 
 def test_cat_of_what_is_not_there(tmp_path):
