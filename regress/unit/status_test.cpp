@@ -11,9 +11,9 @@ namespace
 constexpr int64_t kHourMs = 3'600'000;
 constexpr int64_t kNowUs = 1'700'000'000'000'000;
 
-SourceReport Report(uint64_t durable_lsn, uint64_t wal_end_lsn)
+PositionReport Report(uint64_t durable_lsn, uint64_t wal_end_lsn)
 {
-    SourceReport report;
+    PositionReport report;
     report.lake = LakePosition{durable_lsn, 0, 0};
     SlotPosition slot;
     slot.exists = true;
@@ -26,7 +26,7 @@ SourceReport Report(uint64_t durable_lsn, uint64_t wal_end_lsn)
 
 TEST(Status, ALakeAtTheEndOfTheWalIsNotBehindHoweverOldItIs)
 {
-    SourceReport report = Report(1000, 1000);
+    PositionReport report = Report(1000, 1000);
     report.lake->last_commit_us = kNowUs - 100 * kHourMs * 1000;
     Assess(kHourMs, kNowUs, &report);
     EXPECT_EQ(report.lag_bytes, 0U);
@@ -37,7 +37,7 @@ TEST(Status, ALakeAtTheEndOfTheWalIsNotBehindHoweverOldItIs)
 
 TEST(Status, BehindSinceTheLastCommitInTheLakeByTheServersClock)
 {
-    SourceReport report = Report(1000, 1500);
+    PositionReport report = Report(1000, 1500);
     report.lake->last_commit_us = kNowUs - 7'000'000;
     report.lake->written_us = kNowUs;
     Assess(kHourMs, kNowUs + 99'000'000, &report);
@@ -50,11 +50,11 @@ TEST(Status, BehindSinceTheLastCommitInTheLakeByTheServersClock)
 
 TEST(Status, AnObjectWithoutTransactionsCountsFromWhenItWasWritten)
 {
-    SourceReport report = Report(1000, 1500);
+    PositionReport report = Report(1000, 1500);
     report.lake->written_us = kNowUs - 60'000'000;
     Assess(kHourMs, kNowUs, &report);
     EXPECT_EQ(report.lag_seconds, 60);
-    SourceReport unknown = Report(1000, 1500);
+    PositionReport unknown = Report(1000, 1500);
     Assess(kHourMs, kNowUs, &unknown);
     EXPECT_FALSE(unknown.lag_seconds);
     EXPECT_EQ(unknown.lag_bytes, 500U);
@@ -62,7 +62,7 @@ TEST(Status, AnObjectWithoutTransactionsCountsFromWhenItWasWritten)
 
 TEST(Status, WithoutOneHalfNothingIsClaimed)
 {
-    SourceReport report = Report(1000, 1500);
+    PositionReport report = Report(1000, 1500);
     report.slot.reset();
     report.code = ExitCode::kSource;
     Assess(kHourMs, kNowUs, &report);
@@ -72,7 +72,7 @@ TEST(Status, WithoutOneHalfNothingIsClaimed)
 
 TEST(Status, ALogAheadOfTheServerIsAnotherServers)
 {
-    SourceReport report = Report(2000, 1500);
+    PositionReport report = Report(2000, 1500);
     Assess(kHourMs, kNowUs, &report);
     EXPECT_EQ(report.code, ExitCode::kLake);
     EXPECT_FALSE(report.lag_bytes);

@@ -16,14 +16,14 @@ namespace wal2lake
 namespace
 {
 
-void Trouble(SourceReport* report, ExitCode code, const std::string& sentence)
+void Trouble(PositionReport* report, ExitCode code, const std::string& sentence)
 {
     if (report->code == ExitCode::kOk)
         report->code = code;
     report->trouble += (report->trouble.empty() ? "" : "; ") + sentence;
 }
 
-void AskLake(Store& store, const FenceNames& names, SourceReport* report)
+void AskLake(Store& store, const FenceNames& names, PositionReport* report)
 {
     const auto found = FindTail(store, names.source);
     if (!found.ok())
@@ -43,7 +43,7 @@ void AskLake(Store& store, const FenceNames& names, SourceReport* report)
                      written.ok() ? written.value() : 0};
 }
 
-void AskServer(const SourceConfig& source, const FenceNames& names, SourceReport* report)
+void AskServer(const SourceConfig& source, const FenceNames& names, PositionReport* report)
 {
     PostgresSource server;
     SlotPosition position;
@@ -59,7 +59,7 @@ void AskServer(const SourceConfig& source, const FenceNames& names, SourceReport
         Trouble(report, ExitCode::kSource, "slot \"" + source.slot + "\" is lost: its WAL was removed");
 }
 
-const char* Verdict(const SourceReport& report)
+const char* Verdict(const PositionReport& report)
 {
     switch (report.code) {
     case ExitCode::kOk:
@@ -71,7 +71,7 @@ const char* Verdict(const SourceReport& report)
     }
 }
 
-const char* SlotState(const SourceReport& report)
+const char* SlotState(const PositionReport& report)
 {
     if (!report.slot)
         return "-";
@@ -97,7 +97,7 @@ std::string Bytes(const std::optional<uint64_t>& bytes)
 }
 
 // What is left of the promise, in percent; negative once it is broken.
-std::string Budget(const SourceReport& report, int64_t freshness_ms)
+std::string Budget(const PositionReport& report, int64_t freshness_ms)
 {
     if (!report.lag_seconds)
         return "-";
@@ -107,11 +107,11 @@ std::string Budget(const SourceReport& report, int64_t freshness_ms)
     return text;
 }
 
-void PrintText(const std::vector<SourceReport>& reports, int64_t freshness_ms)
+void PrintText(const std::vector<PositionReport>& reports, int64_t freshness_ms)
 {
     std::printf("%-24s %-8s %-14s %10s %12s %8s %-9s %10s\n", "source", "verdict", "durable_lsn", "lag",
                 "seconds", "budget", "slot", "retained");
-    for (const SourceReport& report : reports) {
+    for (const PositionReport& report : reports) {
         char seconds[32] = "-";
         if (report.lag_seconds)
             std::snprintf(seconds, sizeof seconds, "%.0f", *report.lag_seconds);
@@ -124,7 +124,7 @@ void PrintText(const std::vector<SourceReport>& reports, int64_t freshness_ms)
     }
 }
 
-void PrintJson(const std::vector<SourceReport>& reports, int64_t freshness_ms)
+void PrintJson(const std::vector<PositionReport>& reports, int64_t freshness_ms)
 {
     JsonWriter json;
     const auto lsn = [&json](const char* key, bool known, uint64_t value) {
@@ -143,7 +143,7 @@ void PrintJson(const std::vector<SourceReport>& reports, int64_t freshness_ms)
     };
     const double freshness = static_cast<double>(freshness_ms) / 1e3;
     json.BeginArray();
-    for (const SourceReport& report : reports) {
+    for (const PositionReport& report : reports) {
         const bool slot = report.slot && report.slot->exists;
         json.BeginObject();
         json.Key("source").String(report.source);
@@ -177,7 +177,7 @@ void PrintJson(const std::vector<SourceReport>& reports, int64_t freshness_ms)
 
 } // namespace
 
-void Assess(int64_t freshness_ms, int64_t now_us, SourceReport* report)
+void Assess(int64_t freshness_ms, int64_t now_us, PositionReport* report)
 {
     if (report->slot && report->slot->exists && report->slot->restart_lsn != 0)
         report->retained_bytes =
@@ -210,9 +210,9 @@ ExitCode RunStatus(const Settings& settings, bool json)
         std::fprintf(stderr, "wal2lake: %s\n", store.error().text.c_str());
         return ExitCode::kUsage;
     }
-    std::vector<SourceReport> reports;
+    std::vector<PositionReport> reports;
     for (const SourceConfig& source : config.sources) {
-        SourceReport& report = reports.emplace_back();
+        PositionReport& report = reports.emplace_back();
         report.source = source.id;
         const FenceNames names{source.id, source.slot, config.lake_url};
         // The lake first: the server may only have moved on since.
@@ -225,7 +225,7 @@ ExitCode RunStatus(const Settings& settings, bool json)
     else
         PrintText(reports, config.freshness_ms);
     ExitCode code = ExitCode::kOk;
-    for (const SourceReport& report : reports)
+    for (const PositionReport& report : reports)
         if (code == ExitCode::kOk || (code == ExitCode::kLate && report.code != ExitCode::kOk))
             code = report.code;
     return code;

@@ -24,7 +24,7 @@ struct LakePosition {
 
 // What was found out about one source. A sentence stands where something could
 // not be, with the exit code it means.
-struct SourceReport {
+struct PositionReport {
     std::string source;
     std::optional<LakePosition> lake;
     std::optional<SlotPosition> slot;
@@ -39,7 +39,7 @@ struct SourceReport {
 
 // Fills in what follows from both positions: lags, and kLate where the source is
 // older than `freshness_ms`. `now_us` is the store's clock.
-void Assess(int64_t freshness_ms, int64_t now_us, SourceReport* report);
+void Assess(int64_t freshness_ms, int64_t now_us, PositionReport* report);
 
 // Reports on every source of the settings to standard output.
 ExitCode RunStatus(const Settings& settings, bool json);
