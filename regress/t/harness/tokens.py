@@ -21,6 +21,14 @@ def token(master, domain, base_type_oid, text):
     return hmac.digest(_derived(master, domain), canonical(base_type_oid, text), "sha256")[:16]
 
 
+def token_of_pieces(master, domain, pieces):
+    """The same of a canonical form in pieces, for one that is too large to be held whole."""
+    running = hmac.new(_derived(master, domain), digestmod="sha256")
+    for piece in pieces:
+        running.update(piece)
+    return running.digest()[:16]
+
+
 @functools.lru_cache(maxsize=None)
 def _derived(master, domain):
     return hmac.digest(master, b"wal2lake/v1/" + domain.encode(), "sha256")
