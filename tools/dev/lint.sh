@@ -86,6 +86,17 @@ undefined_symbols() {
     nm -D -u wal2lake_policy.so | grep -E '_Z|gxx|EVP_|SHA256_|HMAC'
 }
 
+# Failpoints are for the test executable alone: the product has neither their code nor their names.
+no_failpoints() {
+    local command=build/release/tools/wal2lake/wal2lake names
+    [ -f "$command" ] || { echo "$command is not built"; return; }
+    names=$(sed -n '/^inline constexpr auto kPlaces/,/^});/p' tools/wal2lake/failpoint.h | grep -oE '"[a-z_.]+"' | tr -d '"')
+    [ -n "$names" ] || echo "no names found in failpoint.h"
+    nm -C "$command" | grep -i failpoint
+    strings --data "$command" | grep -i failpoint
+    strings --data "$command" | grep -xF "$names"
+}
+
 check "formatting (make format mends it)" formatting
 check "core includes no server header" core_includes
 check "server and policy are C without C++ headers" server_is_c
@@ -98,4 +109,5 @@ check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.
     'Pg_magic_func|_PG_output_plugin_init|(pg_finfo_)?wal2lake_(decode_frame|default_domain|label_action|is_admin)'
 check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
 check "no symbol is left for load time" undefined_symbols
+check "nothing of the failpoints is in the command" no_failpoints
 exit $failed

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "clock.h"
+#include "failpoint.h"
 
 namespace wal2lake
 {
@@ -16,6 +17,24 @@ namespace
 constexpr int kBurst = 256;
 // Others see a state at most this old.
 constexpr int64_t kPublishMs = 100;
+
+// Sealing and adopting happen inside the machine; what it says of them is the
+// edge at which a test may come in.
+void PassBefore(const std::string& event)
+{
+    if (event == "sealed")
+        failpoint::Pass("seal.before");
+    else if (event == "adopted")
+        failpoint::Pass("adopt.before");
+}
+
+void PassAfter(const std::string& event)
+{
+    if (event == "sealed")
+        failpoint::Pass("seal.after");
+    else if (event == "adopted")
+        failpoint::Pass("adopt.after");
+}
 
 } // namespace
 
@@ -34,8 +53,13 @@ ExitCode Driver::Run()
             break;
         Wait();
         FeedClock();
-        for (Event& event : store_.TakeEvents())
+        for (Event& event : store_.TakeEvents()) {
+            if (std::holds_alternative<event::PutExists>(event))
+                failpoint::Pass("put.exists");
             Feed(event);
+            if (std::holds_alternative<event::PutDone>(event))
+                failpoint::Pass("put.confirmed");
+        }
         if (stop_asked_ && !stopping_) {
             stopping_ = true;
             Feed(event::StopRequested{});
@@ -94,33 +118,48 @@ void Driver::PublishNow()
     config_.board->Publish(config_.number, std::move(status));
 }
 
+void Driver::Do(const action::PutObject& action)
+{
+    failpoint::Pass("put.before");
+    store_.Submit(action);
+}
+
 void Driver::Do(const action::Connect&)
 {
     // It may take its time.
     PublishNow();
     SourceFacts facts;
-    if (server_.Connect(config_.conninfo, config_.stop_fd) &&
-        server_.ReadFacts(config_.machine.names.slot, &facts))
-        answers_.push_back(event::Connected{std::move(facts)});
-    else
+    if (failpoint::Fails("connect.before") || !server_.Connect(config_.conninfo, config_.stop_fd) ||
+        !server_.ReadFacts(config_.machine.names.slot, &facts)) {
         LostServer();
+        return;
+    }
+    failpoint::Pass("connect.after");
+    answers_.push_back(event::Connected{std::move(facts)});
 }
 
 void Driver::Do(const action::StartStreaming& action)
 {
-    if (server_.StartStreaming(config_.machine.names.slot, action.lsn, config_.machine.options)) {
-        streaming_ = true;
-        paused_ = false;
-        answers_.push_back(event::Streaming{});
-    } else {
+    if (failpoint::Fails("start.before") ||
+        !server_.StartStreaming(config_.machine.names.slot, action.lsn, config_.machine.options)) {
         LostServer();
+        return;
     }
+    failpoint::Pass("start.after");
+    streaming_ = true;
+    paused_ = false;
+    answers_.push_back(event::Streaming{});
 }
 
 void Driver::Do(const action::SendStatus& action)
 {
-    if (streaming_ && !server_.SendStatus(action.received_lsn, action.flushed_lsn, action.reply_wanted))
+    if (!streaming_)
+        return;
+    if (failpoint::Fails("status.before") ||
+        !server_.SendStatus(action.received_lsn, action.flushed_lsn, action.reply_wanted))
         LostServer();
+    else
+        failpoint::Pass("status.after");
 }
 
 void Driver::Do(const action::Disconnect&)
@@ -142,7 +181,9 @@ void Driver::Do(const action::ResumeReading&)
 
 void Driver::Do(const action::Log& action)
 {
+    PassBefore(action.entry.event);
     log_.Write(action.entry);
+    PassAfter(action.entry.event);
 }
 
 void Driver::Do(const action::Finish& action)
@@ -194,7 +235,9 @@ void Driver::TakeMessages()
         if (received == PostgresSource::Received::kNothing)
             return;
         if (received == PostgresSource::Received::kMessage) {
+            failpoint::Pass("receive.before");
             Feed(event::Message{item.payload});
+            failpoint::Pass("receive.after");
         } else if (received == PostgresSource::Received::kKeepalive) {
             Feed(event::Keepalive{item.wal_end, item.reply_requested});
         } else {

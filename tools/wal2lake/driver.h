@@ -48,8 +48,8 @@ class Driver
     void Do(const action::ReadHead& action) { store_.Submit(action); }
     void Do(const action::ListAfter& action) { store_.Submit(action); }
     void Do(const action::ReadObject& action) { store_.Submit(action); }
-    void Do(const action::PutObject& action) { store_.Submit(action); }
     void Do(const action::WriteHead& action) { store_.Submit(action); }
+    void Do(const action::PutObject& action);
     void Do(const action::Connect& action);
     void Do(const action::StartStreaming& action);
     void Do(const action::SendStatus& action);

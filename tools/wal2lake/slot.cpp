@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "failpoint.h"
 #include "lsn.h"
 #include "source_postgres.h"
 
@@ -62,12 +63,16 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
     if (created &&
         (!source.CreateSlot(names.slot, &consistent_point) || !source.ReadFacts(names.slot, &facts)))
         return FromSource(names, source.error());
+    if (created)
+        failpoint::Pass("slot.created");
     auto refusal = CheckSlot(names, facts);
     if (!refusal)
         refusal = CheckUnusedSlot(names, facts);
     if (!refusal) {
         const SegmentName genesis{names.source, kFirstEpoch, 0};
+        failpoint::Pass("genesis.before");
         const auto put = store.PutIfAbsent(FormatSegmentName(genesis), MakeGenesis(config, facts).bytes);
+        failpoint::Pass("genesis.after");
         if (!put.ok())
             refusal = FromStore(put.error());
     }

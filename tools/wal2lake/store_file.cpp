@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 namespace wal2lake
 {
 namespace
@@ -141,6 +143,7 @@ Result<std::string> FileStore::WriteTemporary(const std::string& path, std::stri
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file.get() < 0)
         return FromErrno(errno, "create", temporary);
+    failpoint::Pass("temp.opened");
     auto written = WriteAll(file.get(), bytes, path);
     if (written.ok() && ::fsync(file.get()) != 0)
         written = FromErrno(errno, "sync", path);
@@ -161,13 +164,16 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
     const auto temporary = WriteTemporary(path, bytes);
     if (!temporary.ok())
         return temporary.error();
+    failpoint::Pass("put.temp_written");
 #ifdef WAL2LAKE_MUTANT_RENAME_FOR_LINK
     const int linked = ::rename(temporary.value().c_str(), path.c_str());
 #else
     const int linked = ::link(temporary.value().c_str(), path.c_str());
 #endif
     const int link_errno = errno;
+    failpoint::Pass("put.linked");
     ::unlink(temporary.value().c_str());
+    failpoint::Pass("put.temp_removed");
     if (linked != 0 && link_errno != EEXIST)
         return FromErrno(link_errno, "create", path);
     // Also where the name was taken: whoever made it may have died before this,
@@ -175,6 +181,7 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
     const auto synced = SyncDirectory(ParentOf(path));
     if (!synced.ok())
         return synced;
+    failpoint::Pass("put.synced");
     if (linked != 0)
         return FromErrno(link_errno, "create", path);
     return Done{};
@@ -188,6 +195,7 @@ Result<Done> FileStore::Overwrite(const std::string& name, std::string_view byte
     const auto temporary = WriteTemporary(path, bytes);
     if (!temporary.ok())
         return temporary.error();
+    failpoint::Pass("head.temp_written");
     if (::rename(temporary.value().c_str(), path.c_str()) != 0) {
         const int rename_errno = errno;
         ::unlink(temporary.value().c_str());

@@ -7,12 +7,33 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 namespace wal2lake
 {
 namespace
 {
 
 std::atomic<bool> any_left_behind = false;
+
+Result<Done> Put(Store* store, const action::PutObject& put)
+{
+    if (failpoint::Fails("put.sent"))
+        return Error{ErrorKind::kRetryable, "the store was told to fail"};
+    auto done = store->PutIfAbsent(put.name, *put.bytes);
+    if (failpoint::Fails("put.answered"))
+        return Error{ErrorKind::kRetryable, "the store's answer was told to get lost"};
+    return done;
+}
+
+// A hint that cannot be written costs a few requests at the next start.
+void WriteHint(Store* store, const action::WriteHead& hint)
+{
+    if (failpoint::Fails("head.before"))
+        return;
+    (void)store->Overwrite(hint.name, hint.bytes);
+    failpoint::Pass("head.after");
+}
 
 } // namespace
 
@@ -101,7 +122,7 @@ void StoreWorker::Execute(State* state, const Job& job)
     } else if (const auto* put = std::get_if<action::PutObject>(&job)) {
         const auto before = put->predecessor.empty() ? Result<std::string>(std::string())
                                                      : state->store->Get(put->predecessor, 0, 1);
-        const auto done = before.ok() ? state->store->PutIfAbsent(put->name, *put->bytes) : before.error();
+        const auto done = before.ok() ? Put(state->store.get(), *put) : before.error();
         if (!before.ok() && before.error().kind == ErrorKind::kNotFound)
             event = event::PredecessorGone{};
         else if (done.ok())
@@ -111,8 +132,7 @@ void StoreWorker::Execute(State* state, const Job& job)
         else
             event = event::PutFailed{done.error()};
     } else if (const auto* hint = std::get_if<action::WriteHead>(&job)) {
-        // A hint that cannot be written costs a few requests at the next start.
-        (void)state->store->Overwrite(hint->name, hint->bytes);
+        WriteHint(state->store.get(), *hint);
     }
     if (!event)
         return;
