@@ -1,15 +1,18 @@
 """Nothing lost, nothing twice, order kept: whatever is killed, restarted or run twice.
 
-One scenario under load: five kill -9 of the forwarder at random moments, an immediate restart of the
-server, and two forwarders of which one was asleep while the other went on. Judged against the ledger
-table and against test_decoding. Two mutants of the command, each without one safeguard, go through the
-same scenario and must fail it; otherwise the scenario would prove nothing.
+One scenario under load: the forwarder is killed at random moments and at every failpoint, the server
+crashes, and of two forwarders one was asleep while the other went on. Judged against the ledger table
+and against test_decoding. Two mutants of the command, each without one safeguard, go through a short
+form of it and must fail; otherwise it would prove nothing. Their server does not crash: it would forget
+what was acknowledged last, and with that forgive them.
 """
 
+import collections
 import json
 import os
 import random
 import signal
+import subprocess
 import time
 
 import pytest
@@ -21,8 +24,13 @@ from harness.database import Database
 from harness.lake import Lake, LakeError
 from harness.ledger import LABELS, SCHEMA, Load, is_ledger, ledger_differences
 
-KILLS = 50 if os.environ.get("WAL2LAKE_LONG") else 5
+LONG = bool(os.environ.get("WAL2LAKE_LONG"))
+KILLS, RESTARTS, VISITS = (200, 50, 4) if LONG else (20, 5, 1)
 KILLS_OF_AN_OPEN_SEGMENT = 2
+# Passed only while the log is begun; and those that need more than load to be passed.
+BEGINNING = ("slot.created", "genesis.before", "genesis.after")
+LOST_ANSWER = ("put.exists",)
+TWO_FORWARDERS = ("adopt.before", "adopt.after")
 
 
 class Failed(Exception):
@@ -53,16 +61,10 @@ class State:
                 f"{'a segment' if self.in_flight else 'nothing'} on its way, last event {self.last}")
 
 
-def last_message(log):
-    """What the forwarder said last, without the frame around it."""
-    line = log.strip().splitlines()[-1]
-    return json.loads(line)["message"] if line.startswith("{") else line
-
-
 class Scenario:
     """One run of it, with one executable."""
 
-    def __init__(self, cluster, database, folder, seed, note, executable=None):
+    def __init__(self, cluster, database, folder, seed, note, executable=None, max_age="200ms"):
         self.cluster, self.database, self.folder = cluster, database, folder
         self.note = note
         note(f"seed {seed}")
@@ -70,95 +72,153 @@ class Scenario:
         self.lake = folder / "lake"
         self.slot = f"{database.name}_w2l"
         self.config = forwarder.write_config(folder / "w.toml", self.lake, cluster.conninfo(database.name),
-                                             slot=self.slot, max_age="700ms", max_size="256KiB")
+                                             slot=self.slot, max_age=max_age, max_size="256KiB")
         self.executable = executable
         self.main = self.another("forwarder.log")
         self.offset = 0
-        self.open_kills = 0
+        self.killed = collections.Counter()
+        self.visited = set()
 
     def another(self, log):
         return forwarder.Forwarder(self.config, self.folder / log, executable=self.executable)
 
-    # ---- faults ----
-
     def state(self):
         return State(self.main.log_text(self.offset))
 
-    def start(self):
+    def start(self, *arguments, failpoint=None):
         self.offset = self.main.log.stat().st_size if self.main.log.exists() else 0
-        self.main.start()
+        self.main.start(*arguments, failpoint=failpoint)
 
-    def kill(self, number):
-        """kill -9 after a random while; the last ones wait for an open segment if too few had one."""
-        time.sleep(self.rng.uniform(0.2, 1.8))
-        if KILLS - number <= KILLS_OF_AN_OPEN_SEGMENT - self.open_kills:
-            wait_until(lambda: self.state().open_transactions or not self.main.running(), 20, "an open segment")
+    def require_running(self, process):
+        if not process.running():
+            raise Failed(f"the forwarder gave up with {process.process.returncode}: {process.said_last()}")
+
+    def wait_for(self, condition, what):
+        """Until it holds or the forwarder has ended, which its next user will notice."""
+        try:
+            wait_until(lambda: condition() or not self.main.running(), 30, what)
+        except TimeoutError as error:
+            raise Failed(f"{error}: {self.main.log_text(self.offset)[-1500:]}") from error
+
+    # ---- faults: each begins and ends with a forwarder that runs ----
+
+    def kill(self, open_segment=False):
+        """kill -9 after a random while, or once there is an open segment."""
+        time.sleep(self.rng.uniform(0.05, 0.7))
+        if open_segment:
+            self.wait_for(lambda: self.state().open_transactions, "an open segment")
         self.require_running(self.main)
         self.main.kill9()
         state = self.state()
-        self.open_kills += state.open_transactions > 0
-        self.note(f"kill {number + 1}: {state}")
+        self.killed["at a random moment"] += 1
+        self.killed["with an open segment"] += state.open_transactions > 0
+        self.killed["with a segment on its way"] += state.in_flight
+        print(f"kill {self.killed['at a random moment']}: {state}")
         self.start()
+
+    def kill_at(self, place):
+        """The forwarder ends itself at this place, as by kill -9."""
+        self.require_running(self.main)
+        self.main.kill9()
+        time_of_it = self.rng.randrange(1, 4) if place.startswith(("receive", "put", "temp", "status")) else 1
+        if place in LOST_ANSWER:
+            self.start(failpoint=f"put.answered=error,{place}=exit")
+        elif place in TWO_FORWARDERS:
+            self.start(failpoint=f"put.sent=stop,{place}=exit")
+            self.another_goes_on_until(lambda: not self.main.running())
+        else:
+            self.start(failpoint=f"{place}=exit@{time_of_it}")
+        self.died_at(place)
+        self.start()
+
+    def died_at(self, place):
+        try:
+            code = self.main.wait()
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{place} was never reached: {self.main.log_text(self.offset)[-1500:]}") from None
+        if code != forwarder.FAILPOINT_EXIT:
+            raise Failed(f"exit code {code} on the way to {place}: {self.main.said_last()}")
+        self.visited.add(place)
+        self.killed["at a failpoint"] += 1
+        self.killed["with a segment on its way"] += self.state().in_flight
 
     def restart_server(self):
         """As a crash: clients and forwarder lose their connections at the same moment."""
         self.cluster.restart("immediate")
-        self.note("restarted the server immediately")
+        self.killed["servers"] += 1
 
     def wake_a_zombie(self):
         """One forwarder sleeps on an open segment while another takes over and ships; then it wakes."""
-        wait_until(lambda: self.state().open_transactions or not self.main.running(), 20, "an open segment")
+        self.wait_for(self.sleeps_on_an_open_segment, "an open segment to sleep on")
         self.require_running(self.main)
-        self.main.signal(signal.SIGSTOP)
+        woken = self.main.log.stat().st_size
+        self.another_goes_on_until(lambda: '"reconnect"' in self.main.log_text(woken) and not self.state().in_flight)
+        self.note("two forwarders: the one that slept is the one that goes on")
+
+    def sleeps_on_an_open_segment(self):
+        if self.state().open_transactions and self.main.running():
+            self.main.signal(signal.SIGSTOP)
+            wait_until(self.main.stopped, 30, "the forwarder to sleep")
+            if self.state().open_transactions:
+                return True
+            self.main.signal(signal.SIGCONT)
+        return False
+
+    def another_goes_on_until(self, done):
+        """While the main forwarder sleeps another ships and acknowledges; then the main one wakes and may go on."""
+        wait_until(self.main.stopped, 30, "the forwarder to sleep")
         before = forwarder.tail_end(self.lake)
-        wait_until(self.slot_is_free, 20, "the sleeper to lose its slot", interval=0.2)
+        forwarder.take_slot_away(self.cluster, self.slot)
         with self.another("other.log").start() as other:
             try:
-                wait_until(lambda: forwarder.tail_end(self.lake) > before or not other.running(), 30,
+                wait_until(lambda: self.acknowledged() > before or not other.running(), 30,
                            "the other forwarder to take over")
             except TimeoutError as error:
                 raise Failed(f"{error}: {other.log_text()[-1500:]}") from error
             self.require_running(other)
             self.main.signal(signal.SIGCONT)
-            woken = self.offset
-            wait_until(lambda: '"reconnect"' in self.main.log_text(woken) or not self.main.running(), 20,
-                       "the zombie to notice")
-            wait_until(lambda: self.state().in_flight is False or not self.main.running(), 20,
-                       "the zombie to put what it held")
+            self.wait_for(done, "the zombie to notice")
             other.kill9()
-        self.note("two forwarders: the one that slept is the one that goes on")
 
-    def slot_is_free(self):
-        """Ask the walsender to end, again if need be: the first time it may block in telling the sleeper so."""
-        return not self.cluster.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
-                                      "WHERE slot_name = %s AND active_pid IS NOT NULL", (self.slot,))
-
-    def require_running(self, process):
-        if not process.running():
-            raise Failed(f"the forwarder gave up with {process.process.returncode}: {last_message(process.log_text())}")
+    def acknowledged(self):
+        return self.cluster.value("SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = %s",
+                                  (self.slot,))
 
     # ---- the run ----
 
-    def run(self):
+    def begin(self, places):
+        """The log's beginning; interrupted at those places, one after the other."""
+        if not places:
+            created = forwarder.command("slot", "create", "-c", self.config, executable=self.executable)
+            if created.returncode != 0:
+                raise Failed(f"slot create: {created.stderr.decode()}")
+        for place in places:
+            self.start("--create-slot", failpoint=f"{place}=exit")
+            self.died_at(place)
+
+    def faults(self, kills, restarts, places, open_segments):
+        """All of them in one random order, each a function."""
+        faults = [self.kill] * (kills - open_segments) + [self.restart_server] * restarts + [self.wake_a_zombie]
+        faults += [lambda place=place: self.kill_at(place) for place in places]
+        self.rng.shuffle(faults)
+        return faults + [lambda: self.kill(open_segment=True)] * open_segments
+
+    def run(self, kills, restarts, places=()):
         """Sentences on what is wrong in the end; none if the promise was kept."""
         self.database.execute(SCHEMA)
         self.database.label("ledger", **LABELS)
-        created = forwarder.command("slot", "create", "-c", self.config, executable=self.executable)
-        if created.returncode != 0:
-            return [f"slot create: {created.stderr.decode()}"]
         oracle = self.database.oracle()
         try:
+            self.begin([place for place in BEGINNING if place in places])
             with Load(self.cluster, self.database.name, self.rng.randrange(2**31)) as load:
                 self.start()
-                for number in range(KILLS):
-                    self.kill(number)
-                    if number == 1:
-                        self.restart_server()
-                    if number == 2:
-                        self.wake_a_zombie()
+                for fault in self.faults(kills, restarts, [place for place in places if place not in BEGINNING],
+                                         KILLS_OF_AN_OPEN_SEGMENT):
+                    fault()
                 load.finish()
             expected = oracle.transactions()
-            self.note(f"{load.commits()} commits, {len(expected)} in the witness slot")
+            self.note(f"{load.commits()} commits, {len(expected)} in the witness slot; killed: "
+                      + ", ".join(f"{number} {what}" for what, number in self.killed.items()))
             forwarder.wait_shipped(self.main, self.lake, expected[-1].end_lsn, timeout=30)
             code = self.main.terminate()
             found = [] if code == 0 else [f"SIGTERM: exit code {code}"]
@@ -181,10 +241,10 @@ def cluster():
 
 @pytest.fixture
 def scenario(cluster, tmp_path, seed, note):
-    def make(name, executable=None):
+    def make(name, executable=None, **more):
         database = Database(cluster, name)
         made.append(database.__enter__())
-        return Scenario(cluster, database, tmp_path, seed, note, executable)
+        return Scenario(cluster, database, tmp_path, seed, note, executable, **more)
     made = []
     yield make
     for database in made:
@@ -192,21 +252,27 @@ def scenario(cluster, tmp_path, seed, note):
 
 
 def test_nothing_is_lost_twice_or_out_of_order(scenario):
+    """Killed at random moments and at every failpoint there is, while the server crashes too."""
+    places = forwarder.places()
+    assert len(places) > 20
     run = scenario("real")
-    assert run.run() == []
-    assert run.open_kills >= KILLS_OF_AN_OPEN_SEGMENT
+    assert run.run(KILLS, RESTARTS, places * VISITS) == []
+    assert run.visited == set(places), "failpoints that exist and were not reached"
+    assert run.killed["at a random moment"] == KILLS and run.killed["servers"] == RESTARTS
+    assert run.killed["with an open segment"] >= KILLS_OF_AN_OPEN_SEGMENT
+    assert run.killed["with a segment on its way"] >= 5 * VISITS
 
 
 def test_the_mutant_that_acknowledges_before_put_fails(scenario, note):
     """Killed between the two, it has told the server to forget what the lake does not have."""
-    found = scenario("ack", forwarder.mutant("ack_before_put")).run()
+    found = scenario("ack", forwarder.mutant("ack_before_put"), max_age="700ms").run(5, 0)
     note(f"it failed with: {found[0]}")
     assert any("gap:" in sentence or "is lost" in sentence for sentence in found), found
 
 
 def test_the_mutant_that_renames_instead_of_linking_fails(scenario, note):
     """The one that slept overwrites what the other had put, and the chain breaks."""
-    found = scenario("rename", forwarder.mutant("rename")).run()
+    found = scenario("rename", forwarder.mutant("rename"), max_age="700ms").run(5, 0)
     note(f"it failed with: {found[0]}")
     assert any(word in sentence for sentence in found
                for word in ("gap:", "missing", "SHA-256", "does not continue", "is lost", "twice")), found

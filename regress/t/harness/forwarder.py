@@ -1,5 +1,6 @@
 """The command under test as a process: its configuration, its life, its log."""
 
+import functools
 import json
 import os
 import signal
@@ -7,9 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from .cluster import read_log
+from .cluster import read_log, wait_until
 from .lake import Lake
 
+FAILPOINT_EXIT = 86
 REPOSITORY = Path(__file__).resolve().parents[3]
 SOURCE = "cell1.main"
 SLOT = "wal2lake"
@@ -25,8 +27,23 @@ def binary():
 
 def mutant(name):
     """A build of the command with one safeguard taken out. Built here, beside the real one: nobody else needs it."""
+    return built(f"wal2lake_mutant_{name}")
+
+
+def with_failpoints():
+    """The build of the command that obeys WAL2LAKE_FAILPOINT."""
+    return built("wal2lake_failpoints")
+
+
+def places():
+    """The names of all failpoints."""
+    return command(executable=with_failpoints(), env={"WAL2LAKE_FAILPOINT": "list"}).stdout.decode().split()
+
+
+@functools.cache
+def built(target):
+    """An executable that only tests need, brought up to date beside the real one."""
     build = binary().resolve().parents[2]
-    target = f"wal2lake_mutant_{name}"
     done = subprocess.run(["cmake", "--build", build, "--target", target], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
@@ -78,20 +95,32 @@ class Forwarder:
         self.executable, self.arguments = executable, arguments
         self.process = None
 
-    def start(self, *arguments, environment=None):
+    def start(self, *arguments, environment=None, failpoint=None):
+        """With `failpoint` (PLACE=DEED, ...) it is the build that obeys it, once."""
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError("it is running")
+        executable, environment = self.executable or binary(), {**clean_environment(), **(environment or {})}
+        if failpoint:
+            executable, environment = with_failpoints(), {**environment, "WAL2LAKE_FAILPOINT": failpoint}
         with open(self.log, "ab") as log:
             # A crash of the test takes the forwarder with it.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.executable or binary(), "run", "-c", self.config,
-                 *self.arguments, *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                env={**clean_environment(), **(environment or {})})
+                ["setpriv", "--pdeathsig", "KILL", executable, "run", "-c", self.config, *self.arguments, *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment)
         return self
 
     def running(self):
         return self.process is not None and self.process.poll() is None
+
+    def stopped(self):
+        """True while it sleeps after SIGSTOP, its own included."""
+        state = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        return state.rpartition(")")[2].split()[0] == "T"
+
+    def said_last(self):
+        """The sentence of its last line, without the frame around it."""
+        lines = self.log_lines()
+        return lines[-1]["message"] if lines else self.log_text().strip().rpartition("\n")[2]
 
     def kill9(self):
         self.process.kill()
@@ -159,6 +188,13 @@ def wait_shipped(forwarder, lake, lsn, timeout=60):
             raise TimeoutError(f"the lake reaches {tail_end(lake):X} after {timeout} s, not {lsn:X}:\n"
                                f"{forwarder.log_text()[-2000:] if forwarder else ''}")
         time.sleep(0.05)
+
+
+def take_slot_away(cluster, slot, timeout=20):
+    """End whoever reads the slot, again if need be: the first time the server may block in telling a sleeper so."""
+    wait_until(lambda: not cluster.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
+                                         "WHERE slot_name = %s AND active_pid IS NOT NULL", (slot,)),
+               timeout, f"the reader of {slot} to end")
 
 
 def wait_until_streaming(forwarder, cluster, slot, timeout=30):
