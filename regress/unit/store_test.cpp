@@ -1,10 +1,12 @@
 // One suite, run over every store.
 #include "store.h"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <set>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -163,6 +165,39 @@ TEST(FileStore, TellsWhenAnObjectWasWritten)
     EXPECT_GE(written.value(), before - 20'000);
     EXPECT_LE(written.value(), UnixUs());
     EXPECT_EQ(store.WrittenUs("a/c").error().kind, ErrorKind::kNotFound);
+}
+
+// What a killed writer left goes at the first write into the directory after a
+// start; what may still be written to, or is not a writer's, stays.
+TEST(FileStore, RemovesWhatKilledWritersLeft)
+{
+    Folder folder;
+    const std::filesystem::path log = folder.path() + "/a/log";
+    std::filesystem::create_directories(log);
+    const auto leave = [&](const char* name, std::chrono::minutes age) {
+        std::ofstream(log / name) << "half of a segm";
+        std::filesystem::last_write_time(log / name, std::filesystem::file_time_type::clock::now() - age);
+    };
+    leave(".tmp-4711-1790000000123456789-0", std::chrono::minutes(62));
+    leave(".tmp-4711-1790000000123456789-1", std::chrono::minutes(58));
+    leave(".tmp-of-somebody", std::chrono::minutes(62));
+    leave("old.w2l", std::chrono::minutes(62));
+    std::filesystem::create_directory(log / ".tmp-5");
+    std::filesystem::last_write_time(log / ".tmp-5",
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+
+    FileStore store(folder.path());
+    const auto names = [&] {
+        std::set<std::string> found;
+        for (const auto& entry : std::filesystem::directory_iterator(log))
+            found.insert(entry.path().filename());
+        return found;
+    };
+    ASSERT_TRUE(store.List("a/", "", 10).ok());
+    EXPECT_EQ(names().size(), 5) << "reading removes nothing";
+    ASSERT_TRUE(store.PutIfAbsent("a/log/1.w2l", "one").ok());
+    EXPECT_EQ(names(), (std::set<std::string>{".tmp-4711-1790000000123456789-1", ".tmp-of-somebody", ".tmp-5",
+                                              "1.w2l", "old.w2l"}));
 }
 
 TEST(FileStore, AFileTooLargeForItsPlaceIsRetryable)

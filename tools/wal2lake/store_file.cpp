@@ -18,6 +18,10 @@ namespace wal2lake
 namespace
 {
 
+constexpr std::string_view kTemporary = ".tmp-";
+// No write takes this long.
+constexpr time_t kStaleSeconds = 3600;
+
 class Descriptor
 {
   public:
@@ -101,6 +105,33 @@ Result<Done> WriteAll(int fd, std::string_view bytes, const std::string& path)
     return Done{};
 }
 
+// ".tmp-" and the numbers that WriteTemporary makes names of.
+bool IsTemporary(std::string_view name)
+{
+    return name.starts_with(kTemporary) &&
+           name.find_first_not_of("0123456789-", kTemporary.size()) == std::string_view::npos;
+}
+
+// Removes what writers that were killed left in a directory, as far as that is
+// possible. Whether their owner lives cannot be known, since it may be on
+// another host: age decides, and PutIfAbsent bears being wrong.
+void RemoveStale(const std::string& path)
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    DIR* const directory = ::opendir(path.c_str());
+    if (directory == nullptr)
+        return;
+    while (const dirent* const entry = ::readdir(directory)) {
+        struct stat facts = {};
+        if (IsTemporary(entry->d_name) &&
+            ::fstatat(::dirfd(directory), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(facts.st_mode) && facts.st_mtim.tv_sec < now.tv_sec - kStaleSeconds)
+            ::unlinkat(::dirfd(directory), entry->d_name, 0);
+    }
+    ::closedir(directory);
+}
+
 } // namespace
 
 FileStore::FileStore(std::string root) : root_(std::move(root))
@@ -134,11 +165,13 @@ Result<std::string> FileStore::WriteTemporary(const std::string& path, std::stri
     const auto made = MakeDirectories(directory);
     if (!made.ok())
         return made.error();
+    if (cleared_.insert(directory).second)
+        RemoveStale(directory);
 
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    const std::string temporary = directory + "/.tmp-" + std::to_string(::getpid()) + "-" +
-                                  std::to_string(now.tv_sec) + std::to_string(now.tv_nsec) + "-" +
+    const std::string temporary = directory + "/" + std::string(kTemporary) + std::to_string(::getpid()) +
+                                  "-" + std::to_string(now.tv_sec) + std::to_string(now.tv_nsec) + "-" +
                                   std::to_string(temporary_number_++);
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file.get() < 0)
@@ -174,6 +207,9 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
     failpoint::Pass("put.linked");
     ::unlink(temporary.value().c_str());
     failpoint::Pass("put.temp_removed");
+    if (linked != 0 && link_errno == ENOENT)
+        return Error{ErrorKind::kRetryable,
+                     "cannot create " + path + ": its temporary file was removed before it was linked"};
     if (linked != 0 && link_errno != EEXIST)
         return FromErrno(link_errno, "create", path);
     // Also where the name was taken: whoever made it may have died before this,

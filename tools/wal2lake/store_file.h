@@ -5,8 +5,12 @@
 // create-if-absent atomic (rename() would replace silently). The directory is
 // synced before the answer, also where the name was taken, and when its names are
 // listed: an object that is seen is an object that stays. Temporary names begin with '.', which no object
-// does, so what a crash leaves behind never looks like one.
+// does, so what a crash leaves behind never looks like one; it is removed after an
+// hour by whoever writes into that directory next after a start. A writer that
+// is still alive and so slow finds its temporary file gone, and tries again.
 #pragma once
+
+#include <set>
 
 #include "store.h"
 
@@ -33,6 +37,8 @@ class FileStore : public Store
 
     std::string root_;
     uint64_t temporary_number_ = 0;
+    // Directories that were cleared of what killed writers left.
+    std::set<std::string> cleared_;
 };
 
 } // namespace wal2lake
