@@ -4,6 +4,7 @@
 
 #include "failpoint.h"
 #include "lsn.h"
+#include "segment_reader.h"
 #include "source_postgres.h"
 
 namespace wal2lake
@@ -26,6 +27,21 @@ ExitCode Say(const Refusal& refusal)
 {
     std::fprintf(stderr, "wal2lake: %s\n", refusal.sentence.c_str());
     return refusal.code;
+}
+
+// Somebody began the log after we had looked. Nothing where it is the log of our
+// slot; otherwise why it cannot be ours.
+std::optional<Refusal> CheckBegun(const FenceNames& names, const SegmentName& genesis, Store& store)
+{
+    const auto bytes = GetAll(store, FormatSegmentName(genesis));
+    if (!bytes.ok())
+        return FromStore(bytes.error());
+    auto checked = CheckSegment(bytes.value());
+    if (!checked.ok())
+        return Refusal{ExitCode::kLake, names.lake + "/" + FormatSegmentName(genesis) +
+                                            " is damaged: " + checked.error().text +
+                                            "; restore it from a copy, then run wal2lake verify"};
+    return CheckTail(names, Tail{genesis, std::move(checked.value())});
 }
 
 } // namespace
@@ -73,8 +89,10 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
         failpoint::Pass("genesis.before");
         const auto put = store.PutIfAbsent(FormatSegmentName(genesis), MakeGenesis(config, facts).bytes);
         failpoint::Pass("genesis.after");
+        *began = put.ok();
         if (!put.ok())
-            refusal = FromStore(put.error());
+            refusal = put.error().kind == ErrorKind::kExists ? CheckBegun(names, genesis, store)
+                                                             : FromStore(put.error());
     }
     if (refusal) {
         // A slot without its log would only keep WAL from being removed.
@@ -82,7 +100,8 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
             refusal->sentence += "; the slot that was just created is dropped again";
         return refusal;
     }
-    *began = true;
+    if (!*began)
+        return std::nullopt;
     *note = std::string(created ? "created slot \"" : "slot \"") + names.slot +
             (created ? "\" in database " : "\" was unused, in database ") + facts.database +
             " and began the log of " + names.source + " in " + names.lake + " at " +
