@@ -346,6 +346,28 @@ TEST(Machine, AMissingTailIsAGap)
     EXPECT_NE(rig.finish_->sentence.find("0/1000..0/1100"), std::string::npos) << rig.finish_->sentence;
 }
 
+// Another forwarder holds the slot and ships: each time we connect it has
+// acknowledged more than was there when we looked, and nothing is missing. We
+// come as far as to be told that the slot is in use.
+TEST(Machine, ALogThatGrowsWhileWeLookIsNoGap)
+{
+    Rig::Objects lake;
+    OtherShips(&lake, 1);
+    Rig rig(&lake);
+    rig.AnswerReads();
+    for (uint32_t shipped = 2; shipped <= 6; shipped++) {
+        ASSERT_TRUE(std::exchange(rig.connect_, false));
+        OtherShips(&lake, shipped);
+        rig.Feed(event::Connected{Server(End(shipped))});
+        EXPECT_NE(rig.start_lsn_, End(shipped));
+        rig.AnswerReads();
+        ASSERT_FALSE(rig.finished()) << rig.finish_->sentence;
+        EXPECT_EQ(rig.start_lsn_, End(shipped));
+        rig.Feed(event::Disconnected{"55006", "slot is active"});
+        rig.Advance(60'000);
+    }
+}
+
 // What the machine says to a server that does not fit, after one shipped segment.
 action::Finish Refused(const std::function<void(SourceFacts*)>& change, bool with_log = true)
 {

@@ -118,17 +118,25 @@ void Machine::On(const event::Connected& connected)
     if (facts_.wal_sender_timeout_ms > 0)
         status_interval_ms_ =
             std::clamp<int64_t>(facts_.wal_sender_timeout_ms / 3, kMinReplyIntervalMs, kMaxStatusIntervalMs);
-    auto refusal = tail_ ? CheckServer(config_.names, facts_, *tail_) : CheckSlot(config_.names, facts_);
-    if (!refusal && !tail_)
-        refusal = CheckUnusedSlot(config_.names, facts_);
+    const auto refusal = CheckFacts();
     if (!refusal)
         return;
-    // Another forwarder may have shipped and acknowledged since we looked.
+    // Another forwarder may have shipped and acknowledged since we looked. What
+    // the slot is past now must be there when we look again.
     const bool slot_ahead = tail_ ? facts_.slot.confirmed_flush_lsn > durable_lsn() : true;
-    if (slot_ahead && facts_.slot.exists && !looked_again_)
+    if (slot_ahead && facts_.slot.exists)
         LookAgain();
     else
         Refuse(*refusal);
+}
+
+// Why this server and this slot cannot go on with the log as we know it.
+std::optional<Refusal> Machine::CheckFacts() const
+{
+    if (tail_)
+        return CheckServer(config_.names, facts_, *tail_);
+    const auto refusal = CheckSlot(config_.names, facts_);
+    return refusal ? refusal : CheckUnusedSlot(config_.names, facts_);
 }
 
 // What we hold when a slot is gone may be nowhere else any more: it goes into the
@@ -152,7 +160,6 @@ void Machine::On(const event::Streaming&)
     if (link_ != Link::kStarting)
         return;
     link_ = Link::kStreaming;
-    looked_again_ = false;
     served_ = true;
     status_due_ = true;
     heard_ms_ = now_ms_;
@@ -366,6 +373,12 @@ void Machine::AdvanceLink()
     ship_first_ = ship_first_ && (inflight_ || !sealed_.empty());
     if (ship_first_)
         return;
+    if (std::exchange(looking_again_, false) && link_ == Link::kConnected) {
+        if (const auto refusal = CheckFacts()) {
+            Refuse(*refusal);
+            return;
+        }
+    }
     if (link_ == Link::kDown && now_ms_ >= connect_at_ms_) {
         link_ = Link::kConnecting;
         Do(action::Connect{});

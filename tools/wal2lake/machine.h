@@ -116,6 +116,7 @@ class Machine
     void LookAgain();
 
     // The stream (machine.cpp).
+    std::optional<Refusal> CheckFacts() const;
     bool TakeBatch(const MessageView& message);
     void NoticeDraining(const event::Keepalive& keepalive);
     void Seal(const char* reason);
@@ -176,8 +177,8 @@ class Machine
     // The chain.
     TailFinder finder_;
     bool chain_known_ = false;
-    // The tail was read again because the slot is ahead of the one we knew.
-    bool looked_again_ = false;
+    // The tail is being read again since the slot was ahead of the one we knew.
+    bool looking_again_ = false;
     std::optional<SegmentName> reading_;
     std::optional<Tail> tail_;
     int64_t store_retry_ms_ = 0;

@@ -299,12 +299,11 @@ void Machine::ExistingRead(const event::ObjectRead& read)
         Adopt(std::move(found));
 }
 
-// Reads the tail once more, without a connection, since the log has moved.
+// Reads the tail once more, since the log has moved; AdvanceLink then compares
+// it with what the server had said before.
 void Machine::LookAgain()
 {
-    looked_again_ = true;
-    Do(action::Disconnect{});
-    LoseLink(0);
+    looking_again_ = true;
     finder_ = TailFinder(config_.names.source);
     chain_known_ = false;
 }
