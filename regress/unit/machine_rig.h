@@ -179,6 +179,7 @@ class Rig
     uint64_t max_flushed_ = 0;
     bool disconnected_ = false;
     bool paused_ = false;
+    int asked_server_ = 0;
     std::optional<action::Finish> finish_;
     std::multimap<std::string, LogEntry> events_;
 
@@ -218,6 +219,8 @@ class Rig
             paused_ = true;
         } else if (std::get_if<action::ResumeReading>(&action) != nullptr) {
             paused_ = false;
+        } else if (std::get_if<action::AskServer>(&action) != nullptr) {
+            asked_server_++;
         } else if (auto* log = std::get_if<action::Log>(&action)) {
             events_.emplace(log->entry.event, log->entry);
         } else if (auto* finish = std::get_if<action::Finish>(&action)) {

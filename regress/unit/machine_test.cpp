@@ -797,6 +797,39 @@ TEST(Machine, ReadingPausesAtTheBudgetAndResumes)
     EXPECT_EQ(rig.Shipped().size(), number - 1);
 }
 
+// Nobody reads what a stopping server asks for then, so it is asked.
+TEST(Machine, LeavesAServerThatStopsWhileReadingIsPaused)
+{
+    Rig::Objects lake;
+    MachineConfig config = Config();
+    config.max_size = 2'000;
+    config.memory_budget = 16'000;
+    Rig rig(&lake, config);
+    rig.Start(Server(kOrigin));
+    rig.Advance(5'000);
+    uint32_t number = 1;
+    for (; !rig.paused_ && number < 500; number++)
+        rig.Send(Transaction(number, End(number) - 0x40, End(number), true, 60));
+    ASSERT_TRUE(rig.paused_);
+    EXPECT_EQ(rig.asked_server_, 0);
+    rig.connect_ = false;
+    for (int i = 1; i <= 4; i++) {
+        EXPECT_LE(rig.machine_.deadline_ms(), rig.now_ms_ + 1'000);
+        rig.Advance(1'000);
+        EXPECT_EQ(rig.asked_server_, i);
+    }
+    EXPECT_FALSE(rig.disconnected_);
+    rig.Feed(event::ServerStopping{});
+    EXPECT_TRUE(rig.disconnected_);
+    EXPECT_TRUE(rig.saw("drain_failed"));
+    rig.Advance(9'000);
+    EXPECT_FALSE(rig.connect_);
+    EXPECT_EQ(rig.asked_server_, 4);
+    while (rig.put_)
+        rig.AnswerPut();
+    EXPECT_EQ(rig.Shipped().size(), number - 1);
+}
+
 TEST(Machine, AFullDiskIsWaitedOutAndNothingIsLost)
 {
     Rig::Objects lake;

@@ -179,6 +179,12 @@ void Driver::Do(const action::ResumeReading&)
     more_ = true;
 }
 
+void Driver::Do(const action::AskServer&)
+{
+    if (PostgresSource::IsStopping(config_.conninfo))
+        answers_.push_back(event::ServerStopping{});
+}
+
 void Driver::Do(const action::Log& action)
 {
     PassBefore(action.entry.event);

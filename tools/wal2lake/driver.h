@@ -56,6 +56,7 @@ class Driver
     void Do(const action::Disconnect& action);
     void Do(const action::PauseReading& action);
     void Do(const action::ResumeReading& action);
+    void Do(const action::AskServer& action);
     void Do(const action::Log& action);
     void Do(const action::Finish& action);
 

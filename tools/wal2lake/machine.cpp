@@ -19,6 +19,7 @@ constexpr int kDrainRequests = 3;
 constexpr int64_t kDrainWindowMs = 2'000;
 constexpr int64_t kDrainPatienceMs = 2'000;
 constexpr int64_t kDrainBackoffMs = 10'000;
+constexpr int64_t kAskServerMs = 1'000;
 constexpr int64_t kStopPatienceMs = 20'000;
 constexpr int64_t kOpenSegmentLogMs = 50;
 constexpr int64_t kFarMs = 3'600'000;
@@ -274,6 +275,24 @@ void Machine::NoticeDraining(const event::Keepalive& keepalive)
          {{"wal_end", FormatLsn(keepalive.wal_end)}});
 }
 
+// While reading is paused the server's requests are not seen, and it may not
+// get as far as to make them. The store was too slow already: no use to wait.
+void Machine::On(const event::ServerStopping&)
+{
+    if (streaming() && paused_)
+        LeaveDraining();
+}
+
+void Machine::LeaveDraining()
+{
+    SendStatus();
+    Do(action::Disconnect{});
+    Note(LogLevel::kWarning, "drain_failed",
+         "the store did not answer in time; leaving so that the server can shut down",
+         {{"after_ms", kDrainBackoffMs}});
+    LoseLink(kDrainBackoffMs);
+}
+
 void Machine::On(const event::Disconnected& disconnected)
 {
     if (link_ == Link::kDown)
@@ -446,12 +465,7 @@ void Machine::AdvanceStatus()
     }
     if (draining_since_ms_ && now_ms_ - *draining_since_ms_ >= kDrainPatienceMs &&
         durable_lsn() < std::max(wal_end_, BufferedEnd())) {
-        SendStatus();
-        Do(action::Disconnect{});
-        Note(LogLevel::kWarning, "drain_failed",
-             "the store did not answer in time; leaving so that the server can shut down",
-             {{"after_ms", kDrainBackoffMs}});
-        LoseLink(kDrainBackoffMs);
+        LeaveDraining();
         return;
     }
     const int64_t since = now_ms_ - last_status_ms_;
@@ -498,6 +512,7 @@ void Machine::AdvanceReading()
     }
     if (!paused_ && going_out && together >= limit && held >= part) {
         paused_ = true;
+        asked_server_ms_ = now_ms_;
         Do(action::PauseReading{});
         Note(LogLevel::kInfo, "paused", "memory budget reached; reading waits for the store",
              {{"buffered_bytes", held}});
@@ -505,6 +520,9 @@ void Machine::AdvanceReading()
         paused_ = false;
         Do(action::ResumeReading{});
         Note(LogLevel::kInfo, "resumed", "reading resumes", {{"buffered_bytes", held}});
+    } else if (paused_ && now_ms_ - asked_server_ms_ >= kAskServerMs) {
+        asked_server_ms_ = now_ms_;
+        Do(action::AskServer{});
     }
 }
 
@@ -556,6 +574,8 @@ void Machine::ComputeDeadline()
         if (wal_end_ > durable_lsn() && open_.empty())
             at(std::max(now_ms_ + kMinReplyIntervalMs, last_durable_ms_ + config_.idle_age_ms));
     }
+    if (streaming() && paused_)
+        at(asked_server_ms_ + kAskServerMs);
     if (open_.transactions() > 0 && !inflight_ && sealed_.empty())
         at(open_since_ms_ + config_.max_age_ms);
     if (stopping_)

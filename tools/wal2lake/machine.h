@@ -98,6 +98,7 @@ class Machine
     void On(const event::Streaming& streaming);
     void On(const event::Message& message);
     void On(const event::Keepalive& keepalive);
+    void On(const event::ServerStopping& stopping);
     void On(const event::Disconnected& disconnected);
     void On(const event::StopRequested& stop);
 
@@ -119,6 +120,7 @@ class Machine
     std::optional<Refusal> CheckFacts() const;
     bool TakeBatch(const MessageView& message);
     void NoticeDraining(const event::Keepalive& keepalive);
+    void LeaveDraining();
     void Seal(const char* reason);
     void LoseLink(int64_t retry_after_ms);
     void Refuse(const Refusal& refusal);
@@ -201,6 +203,7 @@ class Machine
     bool paused_ = false;
     // The open transaction was said to be larger than the budget.
     bool told_large_ = false;
+    int64_t asked_server_ms_ = 0;
 
     // The session.
     RelationMap relations_;

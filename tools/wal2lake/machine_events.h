@@ -74,6 +74,9 @@ struct Keepalive {
     uint64_t wal_end = 0;
     bool reply_requested = false;
 };
+// Answers to AskServer, where it is so: the server shuts down.
+struct ServerStopping {
+};
 // The connection is gone or never came about; not sent for our own Disconnect.
 struct Disconnected {
     std::string sqlstate;
@@ -88,8 +91,8 @@ struct StopRequested {
 
 using Event = std::variant<event::Tick, event::HeadRead, event::Listed, event::ObjectRead, event::PutDone,
                            event::PutExists, event::PutFailed, event::PredecessorGone, event::Connected,
-                           event::Streaming, event::Message, event::Keepalive, event::Disconnected,
-                           event::StopRequested>;
+                           event::Streaming, event::Message, event::Keepalive, event::ServerStopping,
+                           event::Disconnected, event::StopRequested>;
 
 namespace action
 {
@@ -138,6 +141,10 @@ struct PauseReading {
 struct ResumeReading {
 };
 
+// Find out beside the connection whether the server shuts down.
+struct AskServer {
+};
+
 struct Log {
     LogEntry entry;
 };
@@ -151,8 +158,8 @@ struct Finish {
 
 using Action = std::variant<action::ReadHead, action::ListAfter, action::ReadObject, action::PutObject,
                             action::WriteHead, action::Connect, action::StartStreaming, action::SendStatus,
-                            action::Disconnect, action::PauseReading, action::ResumeReading, action::Log,
-                            action::Finish>;
+                            action::Disconnect, action::PauseReading, action::ResumeReading,
+                            action::AskServer, action::Log, action::Finish>;
 using Actions = std::vector<Action>;
 
 } // namespace wal2lake

@@ -388,6 +388,13 @@ bool PostgresSource::Flush()
     return connection_ != nullptr && PQflush(connection_) == 1;
 }
 
+bool PostgresSource::IsStopping(const std::string& conninfo)
+{
+    const char* const keywords[] = {"fallback_application_name", "dbname", "connect_timeout", nullptr};
+    const char* const values[] = {"wal2lake", conninfo.c_str(), "2", nullptr};
+    return PQpingParams(keywords, values, 1) == PQPING_REJECT;
+}
+
 void PostgresSource::Close()
 {
     if (connection_ == nullptr)

@@ -108,6 +108,11 @@ class PostgresSource
     // Sends what is left in the output buffer; true where some still is.
     bool Flush();
 
+    // True where the server answers a new connection with being about to stop (or
+    // to start). Beside the connection at hand, for 2 s at most; false where that
+    // cannot be found out.
+    static bool IsStopping(const std::string& conninfo);
+
     // Says goodbye, so that the server reads what was sent before, and closes.
     void Close();
 
