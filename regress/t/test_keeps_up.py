@@ -5,50 +5,11 @@ import time
 
 import pytest
 
-from harness import forwarder, tokens
+from harness import forwarder
 from harness.cluster import Cluster, lsn_text, wait_until
-from harness.compare import differences
 from harness.database import Database
 from harness.lake import Lake, count_changes
-
-TABLE = "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text)"
-INSERT = "INSERT INTO t (email) VALUES ('a@example.com')"
-
-
-def is_t(table):
-    return table == "public.t"
-
-
-class Source:
-    """A database whose slot and log exist."""
-
-    def __init__(self, database, folder, **segment):
-        self.database, self.cluster = database, database.cluster
-        self.lake, self.slot = folder / "lake", f"{database.name[:50]}_w2l"
-        database.execute(TABLE)
-        database.label("t", id="green", email="red hash domain=email")
-        self.config = forwarder.write_config(folder / "w.toml", self.lake, self.cluster.conninfo(database.name),
-                                             slot=self.slot, **segment)
-        assert forwarder.command("slot", "create", "-c", self.config).returncode == 0
-        self.oracle = database.oracle()
-        self.running = forwarder.Forwarder(self.config, folder / "forwarder.log")
-
-    def start(self):
-        self.running.start()
-        forwarder.wait_until_streaming(self.running, self.cluster, self.slot)
-
-    def segments(self):
-        return Lake(self.lake, forwarder.SOURCE).segments()
-
-    def confirmed(self):
-        return self.database.value("SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = %s",
-                                   (self.slot,))
-
-    def complete(self):
-        keys = tokens.keys_of(self.cluster.key_file.read_text())
-        shipped = [transaction for segment in self.segments() for transaction in segment.transactions]
-        assert differences(shipped, self.oracle.transactions(), is_t, keys) == []
-
+from harness.source import INSERT, Source
 
 @pytest.fixture
 def source(database, tmp_path):
@@ -110,6 +71,32 @@ def test_progress_is_recorded_while_nothing_changes(source):
     segments = ours.segments()
     assert len(segments) > 1 and count_changes(segments[-1].transactions) == {}
     assert ours.confirmed() <= segments[-1].footer.end_lsn, lsn_text(ours.confirmed())
+
+
+def test_an_idle_database_pins_little_wal(source, note):
+    """Beside a busy neighbour the slot lets go of WAL round by round: what it pins does not grow with what is written.
+
+    restart_lsn moves where a record of the running transactions, as each checkpoint writes one, was acknowledged.
+    """
+    ours = source(max_age="1s", idle_age="1s")
+    ours.start()
+    cluster = ours.cluster
+    cluster.query("CREATE TABLE IF NOT EXISTS neighbour (x text)")
+    ends, pinned = [cluster.flush_lsn()], []
+    for _ in range(8):
+        cluster.query("INSERT INTO neighbour SELECT repeat('x', 900) FROM generate_series(1, 3000)")
+        cluster.query("CHECKPOINT")
+        ends.append(cluster.flush_lsn())
+        pinned.append(ends[-1] - ours.slot_lsn("restart_lsn"))
+        wait_until(lambda: ours.confirmed() >= ends[-1] or not ours.running.running(), 15, "the slot to follow")
+        wait_until(lambda: ours.slot_lsn("restart_lsn") >= ends[-2] or not ours.running.running(), 15,
+                   "the slot to let go of the round before")
+    assert ours.running.terminate() == 0
+    written = ends[-1] - ends[0]
+    note(f"{written / 1e6:.0f} MB of WAL written, at most {max(pinned) / 1e6:.1f} MB pinned at once")
+    # A round is an eighth.
+    assert max(pinned) <= written * 3 / 8
+    assert count_changes([transaction for segment in ours.segments() for transaction in segment.transactions]) == {}
 
 
 def test_a_server_that_stops_is_not_held_up(tmp_path):
