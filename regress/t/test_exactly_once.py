@@ -272,7 +272,7 @@ def test_the_mutant_that_acknowledges_before_put_fails(scenario, note):
 
 def test_the_mutant_that_renames_instead_of_linking_fails(scenario, note):
     """The one that slept overwrites what the other had put, and the chain breaks."""
-    found = scenario("rename", forwarder.mutant("rename"), max_age="700ms").run(5, 0)
+    found = scenario("rename", forwarder.mutant("rename_for_link"), max_age="700ms").run(5, 0)
     note(f"it failed with: {found[0]}")
     assert any(word in sentence for sentence in found
                for word in ("gap:", "missing", "SHA-256", "does not continue", "is lost", "twice")), found

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lsn.h"
+#include "mutant.h"
 
 namespace wal2lake
 {
@@ -46,11 +47,11 @@ void Machine::Step(const Event& event, Actions* actions)
 // a segment that the store confirmed, or that was read back from it.
 uint64_t Machine::FlushLsn() const
 {
-#ifdef WAL2LAKE_MUTANT_ACK_BEFORE_PUT
-    return std::max(received_lsn_, durable_lsn());
-#else
+    if (Planted(Bug::kAckBeforePut))
+        return std::max(received_lsn_, durable_lsn());
+    if (Planted(Bug::kIdleBeforeSegment) && BufferedEnd() == durable_lsn() && open_.empty())
+        return std::max(wal_end_, durable_lsn());
     return durable_lsn();
-#endif
 }
 
 uint64_t Machine::BufferedEnd() const
@@ -134,6 +135,8 @@ void Machine::On(const event::Connected& connected)
 // Why this server and this slot cannot go on with the log as we know it.
 std::optional<Refusal> Machine::CheckFacts() const
 {
+    if (Planted(Bug::kConnectUnfenced))
+        return std::nullopt;
     if (tail_)
         return CheckServer(config_.names, facts_, *tail_);
     const auto refusal = CheckSlot(config_.names, facts_);
@@ -340,7 +343,8 @@ void Machine::LoseLink(int64_t retry_after_ms)
 {
     link_ = Link::kDown;
     connect_at_ms_ = now_ms_ + retry_after_ms;
-    open_.DiscardOpenTransaction();
+    if (!Planted(Bug::kHalfTransaction))
+        open_.DiscardOpenTransaction();
     open_transaction_.reset();
     Seal("disconnect");
     relations_.Clear();
@@ -405,7 +409,7 @@ void Machine::AdvanceLink()
         StartGenesis();
     } else if (link_ == Link::kConnected && tail_) {
         link_ = Link::kStarting;
-        skip_through_lsn_ = BufferedEnd();
+        skip_through_lsn_ = Planted(Bug::kReplayTwice) ? durable_lsn() : BufferedEnd();
         session_end_lsn_ = 0;
         wal_end_ = 0;
         received_lsn_ = durable_lsn();
@@ -470,7 +474,8 @@ void Machine::AdvanceStatus()
     }
     const int64_t since = now_ms_ - last_status_ms_;
     const bool wanted = status_due_ || FlushLsn() > status_flush_lsn_;
-    if (since >= status_interval_ms_ || (wanted && since >= kMinReplyIntervalMs))
+    if (since >= status_interval_ms_ || (wanted && since >= kMinReplyIntervalMs) ||
+        (wanted && Planted(Bug::kAnswerAll)))
         SendStatus();
 }
 
@@ -510,7 +515,7 @@ void Machine::AdvanceReading()
                  "lake",
              {{"buffered_bytes", held}});
     }
-    if (!paused_ && going_out && together >= limit && held >= part) {
+    if (!paused_ && going_out && together >= limit && held >= part && !Planted(Bug::kNoBudget)) {
         paused_ = true;
         asked_server_ms_ = now_ms_;
         Do(action::PauseReading{});

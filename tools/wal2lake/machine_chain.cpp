@@ -4,6 +4,7 @@
 
 #include "digest.h"
 #include "lsn.h"
+#include "mutant.h"
 #include "segment_filter.h"
 #include "segment_reader.h"
 
@@ -169,7 +170,8 @@ void Machine::StartPut(SealedSegment sealed)
     auto header = IdentityOf(config_, facts_);
     header.set_start_lsn(tail_->end_lsn());
     header.set_seq(tail_->facts.header.seq() + 1);
-    header.set_previous_sha256(tail_->facts.sha256);
+    if (!Planted(Bug::kUnchained))
+        header.set_previous_sha256(tail_->facts.sha256);
     CommitTimes commit_times = std::move(sealed.commit_times);
     Launch({config_.names.source, tail_->name.epoch, tail_->end_lsn()},
            AssembleSegment(std::move(header), std::move(sealed)), std::move(commit_times));
@@ -191,6 +193,10 @@ void Machine::IssuePut()
     store_op_ = StoreOp::kPut;
     Do(action::PutObject{FormatSegmentName(inflight_->name), inflight_->file,
                          inflight_->genesis() ? std::string() : FormatSegmentName(tail_->name)});
+    if (Planted(Bug::kNameBeforeConfirm)) {
+        store_op_ = StoreOp::kNone;
+        Confirm();
+    }
 }
 
 void Machine::On(const event::PutDone&)
@@ -254,6 +260,11 @@ void Machine::On(const event::PutExists&)
 {
     if (store_op_ != StoreOp::kPut)
         return;
+    if (Planted(Bug::kExistsIsSuccess)) {
+        store_op_ = StoreOp::kNone;
+        Confirm();
+        return;
+    }
     store_op_ = StoreOp::kReadExisting;
     reading_ = inflight_->name;
     Do(action::ReadObject{FormatSegmentName(*reading_)});
@@ -293,7 +304,7 @@ void Machine::ExistingRead(const event::ObjectRead& read)
         return;
     }
     const auto refusal = CheckSuccessor(config_.names, *tail_, found);
-    if (refusal)
+    if (refusal && !Planted(Bug::kAdoptUnfenced))
         Fail(*refusal);
     else
         Adopt(std::move(found));
@@ -320,7 +331,7 @@ void Machine::Adopt(Tail tail)
          {{"name", FormatSegmentName(tail_->name)},
           {"end_lsn", FormatLsn(tail_->end_lsn())},
           {"transactions", tail_->facts.footer.transactions()}});
-    if (DropThrough(tail_->end_lsn()))
+    if (DropThrough(Planted(Bug::kKeepCovered) ? 0 : tail_->end_lsn()))
         Do(action::WriteHead{HeadName(config_.names.source), FormatHead(tail_->name)});
 }
 

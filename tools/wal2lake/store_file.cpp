@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "failpoint.h"
+#include "mutant.h"
 
 namespace wal2lake
 {
@@ -198,11 +199,8 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
     if (!temporary.ok())
         return temporary.error();
     failpoint::Pass("put.temp_written");
-#ifdef WAL2LAKE_MUTANT_RENAME_FOR_LINK
-    const int linked = ::rename(temporary.value().c_str(), path.c_str());
-#else
-    const int linked = ::link(temporary.value().c_str(), path.c_str());
-#endif
+    const int linked = Planted(Bug::kRenameForLink) ? ::rename(temporary.value().c_str(), path.c_str())
+                                                    : ::link(temporary.value().c_str(), path.c_str());
     const int link_errno = errno;
     failpoint::Pass("put.linked");
     ::unlink(temporary.value().c_str());

@@ -26,8 +26,13 @@ def binary():
 
 
 def mutant(name):
-    """A build of the command with one safeguard taken out. Built here, beside the real one: nobody else needs it."""
-    return built(f"wal2lake_mutant_{name}")
+    """The command with one safeguard taken out (tools/wal2lake/mutant.h)."""
+    executable = built("wal2lake_mutant")
+    # No variable of ours reaches what is tested, so the choice is part of the program.
+    chosen = executable.with_name(f"wal2lake_mutant_{name}.sh")
+    chosen.write_text(f'#!/bin/sh\nWAL2LAKE_MUTANT={name} exec "{executable}" "$@"\n')
+    chosen.chmod(0o755)
+    return chosen
 
 
 def with_failpoints():
