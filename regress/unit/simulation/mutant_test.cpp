@@ -1,0 +1,52 @@
+// The state machine with a bug in it, one at a time: each is found, and by the
+// trace that was kept of it.
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "mutant.h"
+#include "trace_files.h"
+#include "world.h"
+
+namespace wal2lake::simulation
+{
+namespace
+{
+
+class PlantedBug : public testing::TestWithParam<Bug>
+{
+  protected:
+    void SetUp() override { planted_bug = GetParam(); }
+    void TearDown() override { planted_bug = Bug::kNone; }
+};
+
+TEST_P(PlantedBug, IsFoundByItsTrace)
+{
+    const auto files = ReadTraces(true);
+    const auto mine = std::find_if(files.begin(), files.end(), [](const TraceFile& file) {
+        return file.trace.bug == BugName(GetParam());
+    });
+    ASSERT_NE(mine, files.end());
+    const Verdict verdict = RunWorld(mine->trace.schedule);
+    ASSERT_TRUE(verdict) << Tell(mine->trace.schedule);
+    EXPECT_EQ(RuleName(verdict->rule), mine->trace.rule) << verdict->sentence;
+}
+
+INSTANTIATE_TEST_SUITE_P(Simulation, PlantedBug,
+                         testing::Values(Bug::kAckBeforePut, Bug::kIdleBeforeSegment, Bug::kNameBeforeConfirm,
+                                         Bug::kExistsIsSuccess, Bug::kKeepCovered, Bug::kAdoptUnfenced,
+                                         Bug::kConnectUnfenced, Bug::kUnchained, Bug::kTrustHint,
+                                         Bug::kHalfTransaction, Bug::kReplayTwice, Bug::kNoBudget,
+                                         Bug::kAnswerAll),
+                         [](const auto& bug) { return BugName(bug.param); });
+
+TEST(Traces, NameBugsAndRulesThatExist)
+{
+    for (const TraceFile& file : ReadTraces(true)) {
+        EXPECT_TRUE(BugNamed(file.trace.bug)) << file.name;
+        EXPECT_FALSE(file.trace.schedule.empty()) << file.name;
+    }
+}
+
+} // namespace
+} // namespace wal2lake::simulation
