@@ -70,11 +70,8 @@ std::optional<Refusal> CheckTail(const FenceNames& names, const Tail& tail)
     return std::nullopt;
 }
 
-std::optional<Refusal> CheckSuccessor(const FenceNames& names, const Tail& before, const Tail& found)
+std::optional<Refusal> CheckOrigin(const FenceNames& names, const Tail& before, const Tail& found)
 {
-    auto refusal = CheckTail(names, found);
-    if (refusal)
-        return refusal;
     const auto& header = found.facts.header;
     const auto& mine = before.facts.header;
     const std::string where = WhereIs(names, found);
@@ -89,8 +86,19 @@ std::optional<Refusal> CheckSuccessor(const FenceNames& names, const Tail& befor
     if (header.database_oid() != mine.database_oid())
         return Lake(where + " was written from database " + Quoted(header.database()) +
                     "; two databases must not share a source id");
-    if (header.previous_sha256() != before.facts.sha256 || header.seq() != mine.seq() + 1)
-        return Lake(where + " does not continue " + FormatSegmentName(before.name) +
+    return std::nullopt;
+}
+
+std::optional<Refusal> CheckSuccessor(const FenceNames& names, const Tail& before, const Tail& found)
+{
+    auto refusal = CheckTail(names, found);
+    if (!refusal)
+        refusal = CheckOrigin(names, before, found);
+    if (refusal)
+        return refusal;
+    const auto& header = found.facts.header;
+    if (header.previous_sha256() != before.facts.sha256 || header.seq() != before.facts.header.seq() + 1)
+        return Lake(WhereIs(names, found) + " does not continue " + FormatSegmentName(before.name) +
                     " as we know it; the log was changed while we ran, run wal2lake verify");
     return std::nullopt;
 }

@@ -51,6 +51,10 @@ struct FenceNames {
 // Whether an object found under `name` can be the tail of our log.
 std::optional<Refusal> CheckTail(const FenceNames& names, const Tail& tail);
 
+// Whether an object that lies behind `before` is of the same server, timeline
+// and database.
+std::optional<Refusal> CheckOrigin(const FenceNames& names, const Tail& before, const Tail& found);
+
 // Whether an object found where ours was to go continues `before`.
 std::optional<Refusal> CheckSuccessor(const FenceNames& names, const Tail& before, const Tail& found);
 

@@ -138,7 +138,11 @@ void Machine::TailRead(const event::ObjectRead& read)
         return;
     }
     Tail tail{*reading_, std::move(checked.value())};
-    const auto refusal = CheckTail(config_.names, tail);
+    // What is buffered goes behind this object before a server is asked again, so
+    // it must be of the server whose log we know.
+    auto refusal = CheckTail(config_.names, tail);
+    if (!refusal && tail_)
+        refusal = CheckOrigin(config_.names, *tail_, tail);
     if (refusal) {
         Fail(*refusal);
         return;
