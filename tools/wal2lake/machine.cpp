@@ -110,37 +110,42 @@ void Machine::On(const event::Connected& connected)
     if (link_ != Link::kConnecting)
         return;
     link_ = Link::kConnected;
-    facts_ = connected.facts;
+    const SourceFacts& facts = connected.facts;
     Note(LogLevel::kInfo, "connected",
-         "connected to PostgreSQL " + facts_.server_version + ", database " + facts_.database,
-         {{"system_id", std::to_string(facts_.system_id)},
-          {"timeline", uint64_t{facts_.timeline}},
-          {"confirmed_flush_lsn", FormatLsn(facts_.slot.confirmed_flush_lsn)}});
-    status_interval_ms_ = kMaxStatusIntervalMs;
-    if (facts_.wal_sender_timeout_ms > 0)
-        status_interval_ms_ =
-            std::clamp<int64_t>(facts_.wal_sender_timeout_ms / 3, kMinReplyIntervalMs, kMaxStatusIntervalMs);
-    const auto refusal = CheckFacts();
-    if (!refusal)
+         "connected to PostgreSQL " + facts.server_version + ", database " + facts.database,
+         {{"system_id", std::to_string(facts.system_id)},
+          {"timeline", uint64_t{facts.timeline}},
+          {"confirmed_flush_lsn", FormatLsn(facts.slot.confirmed_flush_lsn)}});
+    const auto refusal = CheckFacts(facts);
+    if (!refusal) {
+        // Only now: what is buffered is put under these facts.
+        facts_ = facts;
+        status_interval_ms_ = kMaxStatusIntervalMs;
+        if (facts_.wal_sender_timeout_ms > 0)
+            status_interval_ms_ = std::clamp<int64_t>(facts_.wal_sender_timeout_ms / 3, kMinReplyIntervalMs,
+                                                      kMaxStatusIntervalMs);
         return;
+    }
     // Another forwarder may have shipped and acknowledged since we looked. What
-    // the slot is past now must be there when we look again.
-    const bool slot_ahead = tail_ ? facts_.slot.confirmed_flush_lsn > durable_lsn() : true;
-    if (slot_ahead && facts_.slot.exists)
-        LookAgain();
+    // the server had confirmed before we looked must be there since; where it is
+    // not, looking once more does not help.
+    const bool slot_ahead = tail_ ? facts.slot.confirmed_flush_lsn > durable_lsn() : true;
+    const bool may_help = !looked_for_lsn_ || (tail_ && durable_lsn() >= *looked_for_lsn_);
+    if (slot_ahead && facts.slot.exists && may_help)
+        LookAgain(facts.slot.confirmed_flush_lsn);
     else
         Refuse(*refusal);
 }
 
 // Why this server and this slot cannot go on with the log as we know it.
-std::optional<Refusal> Machine::CheckFacts() const
+std::optional<Refusal> Machine::CheckFacts(const SourceFacts& facts) const
 {
     if (Planted(Bug::kConnectUnfenced))
         return std::nullopt;
     if (tail_)
-        return CheckServer(config_.names, facts_, *tail_);
-    const auto refusal = CheckSlot(config_.names, facts_);
-    return refusal ? refusal : CheckUnusedSlot(config_.names, facts_);
+        return CheckServer(config_.names, facts, *tail_);
+    const auto refusal = CheckSlot(config_.names, facts);
+    return refusal ? refusal : CheckUnusedSlot(config_.names, facts);
 }
 
 // What we hold when a slot is gone may be nowhere else any more: it goes into the
@@ -164,6 +169,7 @@ void Machine::On(const event::Streaming&)
     if (link_ != Link::kStarting)
         return;
     link_ = Link::kStreaming;
+    looked_for_lsn_.reset();
     served_ = true;
     status_due_ = true;
     heard_ms_ = now_ms_;
@@ -396,18 +402,18 @@ void Machine::AdvanceLink()
     ship_first_ = ship_first_ && (inflight_ || !sealed_.empty());
     if (ship_first_)
         return;
-    if (std::exchange(looking_again_, false) && link_ == Link::kConnected) {
-        if (const auto refusal = CheckFacts()) {
-            Refuse(*refusal);
-            return;
-        }
-    }
     if (link_ == Link::kDown && now_ms_ >= connect_at_ms_) {
         link_ = Link::kConnecting;
         Do(action::Connect{});
     } else if (link_ == Link::kConnected && !tail_ && !inflight_) {
         StartGenesis();
     } else if (link_ == Link::kConnected && tail_) {
+        // A genesis that was on its way when we connected is of an earlier
+        // connection; the server has not been compared with it.
+        if (const auto refusal = CheckFacts(facts_)) {
+            Refuse(*refusal);
+            return;
+        }
         link_ = Link::kStarting;
         skip_through_lsn_ = Planted(Bug::kReplayTwice) ? durable_lsn() : BufferedEnd();
         session_end_lsn_ = 0;

@@ -114,10 +114,10 @@ class Machine
     void StartGenesis();
     void IssuePut();
     void Confirm();
-    void LookAgain();
+    void LookAgain(uint64_t confirmed_lsn);
 
     // The stream (machine.cpp).
-    std::optional<Refusal> CheckFacts() const;
+    std::optional<Refusal> CheckFacts(const SourceFacts& facts) const;
     bool TakeBatch(const MessageView& message);
     void NoticeDraining(const event::Keepalive& keepalive);
     void LeaveDraining();
@@ -179,8 +179,9 @@ class Machine
     // The chain.
     TailFinder finder_;
     bool chain_known_ = false;
-    // The tail is being read again since the slot was ahead of the one we knew.
-    bool looking_again_ = false;
+    // The tail was read again because the slot was ahead of the one we knew:
+    // where the slot was. Until a session begins.
+    std::optional<uint64_t> looked_for_lsn_;
     std::optional<SegmentName> reading_;
     std::optional<Tail> tail_;
     int64_t store_retry_ms_ = 0;

@@ -43,7 +43,9 @@ SegmentFile MakeGenesis(const MachineConfig& config, const SourceFacts& facts)
 
 void Machine::AskForTail()
 {
-    if (chain_known_ || stopping_ || store_op_ != StoreOp::kNone || now_ms_ < store_retry_ms_)
+    // A stop ships what is buffered, for which the tail must be known.
+    const bool of_use = !stopping_ || inflight_ || !sealed_.empty();
+    if (chain_known_ || !of_use || store_op_ != StoreOp::kNone || now_ms_ < store_retry_ms_)
         return;
     if (!finder_.done()) {
         store_op_ = StoreOp::kFindTail;
@@ -303,7 +305,7 @@ void Machine::ExistingRead(const event::ObjectRead& read)
             Fail(*refusal);
         else {
             inflight_.reset();
-            LookAgain();
+            LookAgain(0);
         }
         return;
     }
@@ -314,11 +316,16 @@ void Machine::ExistingRead(const event::ObjectRead& read)
         Adopt(std::move(found));
 }
 
-// Reads the tail once more, since the log has moved; AdvanceLink then compares
-// it with what the server had said before.
-void Machine::LookAgain()
+// Reads the tail once more, without a connection, since the log has moved: what
+// the server said is older than the tail will be. Not without a pause as long as
+// another one moves it.
+void Machine::LookAgain(uint64_t confirmed_lsn)
 {
-    looking_again_ = true;
+    if (looked_for_lsn_)
+        store_retry_ms_ = now_ms_ + Jitter(connect_attempts_++);
+    looked_for_lsn_ = confirmed_lsn;
+    Do(action::Disconnect{});
+    LoseLink(0);
     finder_ = TailFinder(config_.names.source);
     chain_known_ = false;
 }

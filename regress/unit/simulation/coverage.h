@@ -37,6 +37,7 @@ enum class Edge : uint8_t {
     kDisconnect,
     kPause,
     kResume,
+    kAskServer,
     kLog,
     kFinish,
     kCount,

@@ -53,6 +53,7 @@ struct Describe {
     std::string operator()(const action::Disconnect&) const { return "disconnect"; }
     std::string operator()(const action::PauseReading&) const { return "pause reading"; }
     std::string operator()(const action::ResumeReading&) const { return "resume reading"; }
+    std::string operator()(const action::AskServer&) const { return "ask whether the server stops"; }
     std::string operator()(const action::Log& log) const { return "log: " + log.entry.text; }
     std::string operator()(const action::Finish& finish) const
     {
@@ -207,6 +208,7 @@ void World::Leave(Forwarder& forwarder)
     forwarder.session.reset();
     forwarder.half_open = false;
     forwarder.paused = false;
+    forwarder.asked = false;
     forwarder.wish = Wish::kNone;
     forwarder.statuses.End();
 }
@@ -255,6 +257,8 @@ void World::CarryOut(Forwarder& forwarder, const Action& action)
         forwarder.paused = true;
     } else if (std::holds_alternative<action::ResumeReading>(action)) {
         forwarder.paused = false;
+    } else if (std::holds_alternative<action::AskServer>(action)) {
+        forwarder.asked = true;
     } else if (const auto* finish = std::get_if<action::Finish>(&action)) {
         CheckEnding(forwarder, *finish);
         endings_++;

@@ -58,6 +58,8 @@ class World
         std::optional<Session> session;
         bool half_open = false;
         bool paused = false;
+        // It wants to know whether the server stops.
+        bool asked = false;
         size_t route = 0;
         unsigned turn = 0;
 

@@ -230,6 +230,12 @@ std::optional<bool> World::StorePut(Forwarder& forwarder)
 void World::AnswerTruly(Forwarder& forwarder)
 {
     if (std::holds_alternative<action::PutObject>(*forwarder.request)) {
+        const std::string before = std::get<action::PutObject>(*forwarder.request).predecessor;
+        if (!before.empty() && !lake_.Read(before).ok()) {
+            forwarder.request.reset();
+            Feed(forwarder, event::PredecessorGone{});
+            return;
+        }
         const auto created = StorePut(forwarder);
         if (created)
             Feed(forwarder, *created ? Event(event::PutDone{}) : Event(event::PutExists{}));
@@ -404,12 +410,14 @@ void World::Drain(FakeServer& server, bool store_hangs)
                 Keepalive(forwarder, true);
             if (connected())
                 Tick(forwarder, kDrainRoundMs);
+            if (connected() && std::exchange(forwarder.asked, false))
+                Feed(forwarder, event::ServerStopping{});
             if (connected() && !store_hangs && forwarder.request)
                 AnswerTruly(forwarder);
             if (connected() && forwarder.session && server.confirmed >= server.wal_end)
                 Refuse(forwarder, "57P01", "terminating connection due to administrator command");
         }
-        // While reading is paused the requests do not come through.
+        // Whoever waits for the store hears of it late, and may have much to read.
         if (connected() && forwarder.session && !paused)
             Judge(forwarder,
                   Violation{Rule::kShutdownHeld, "holds the server's shutdown up for five seconds"});
