@@ -13,12 +13,37 @@ namespace wal2lake::simulation
 namespace
 {
 
+constexpr size_t kSteps = 500;
+// Found within 50,000 steps, or not at all.
+constexpr uint32_t kWorlds = 100;
+
 class PlantedBug : public testing::TestWithParam<Bug>
 {
   protected:
     void SetUp() override { planted_bug = GetParam(); }
     void TearDown() override { planted_bug = Bug::kNone; }
 };
+
+TEST_P(PlantedBug, IsFoundAndShrunk)
+{
+    for (uint32_t seed = 1; seed <= kWorlds; seed++) {
+        const Schedule schedule = Draw(seed, kSteps);
+        const Verdict verdict = RunWorld(schedule);
+        if (!verdict)
+            continue;
+        RecordProperty("found_by_rule", RuleName(verdict->rule));
+        RecordProperty("worlds", static_cast<int>(seed));
+        const Schedule shrunk = Shrink(schedule, verdict->rule);
+        EXPECT_LE(shrunk.size(), kSteps / 8) << Tell(shrunk);
+        const Verdict again = RunWorld(shrunk);
+        ASSERT_TRUE(again);
+        EXPECT_EQ(again->rule, verdict->rule);
+        planted_bug = Bug::kNone;
+        EXPECT_FALSE(RunWorld(shrunk)) << "without the bug\n" << Tell(shrunk);
+        return;
+    }
+    FAIL() << "not found in " << kWorlds << " worlds";
+}
 
 TEST_P(PlantedBug, IsFoundByItsTrace)
 {

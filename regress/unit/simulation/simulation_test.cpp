@@ -1,4 +1,7 @@
-// The state machine as it is in the command.
+// The state machine as it is in the command: nothing breaks, and nothing that
+// could have broken it was left out.
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include "trace_files.h"
@@ -8,6 +11,72 @@ namespace wal2lake::simulation
 {
 namespace
 {
+
+constexpr size_t kSteps = 500;
+
+// 100,000 steps, or a million in the long runs.
+uint32_t Worlds()
+{
+    return std::getenv("WAL2LAKE_LONG") != nullptr ? 2'000 : 200;
+}
+
+TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
+{
+    Coverage coverage;
+    uint64_t transactions = 0;
+    uint64_t objects = 0;
+    for (uint32_t seed = 1; seed <= Worlds(); seed++) {
+        const Schedule schedule = Draw(seed, kSteps);
+        World world(&coverage);
+        for (const Decision& decision : schedule)
+            world.Do(decision);
+        world.Settle();
+        transactions += world.transactions();
+        objects += world.objects();
+        if (world.broken()) {
+            FAIL() << "seed " << seed << " breaks rule " << RuleName(world.broken()->rule) << ": "
+                   << world.broken()->sentence << "\n"
+                   << Explain(schedule, *world.broken(), "");
+        }
+    }
+    // Worlds in which little happens prove little.
+    EXPECT_GT(transactions, Worlds() * 20);
+    EXPECT_GT(objects, Worlds() * 8);
+    for (uint8_t edge = 0; edge < static_cast<uint8_t>(Edge::kCount); edge++) {
+        const uint64_t least = edge <= static_cast<uint8_t>(Edge::kDurable) ? 10 : 1;
+        for (const Side side : {Side::kBefore, Side::kAfter})
+            EXPECT_GE(coverage.deaths(static_cast<Edge>(edge), side), least)
+                << (side == Side::kBefore ? "before " : "after ") << EdgeName(static_cast<Edge>(edge));
+    }
+    struct Wanted {
+        const char* event;
+        const char* link;
+    };
+    for (const Wanted& wanted : {Wanted{"HeadRead", "down"},          Wanted{"Listed", "down"},
+                                 Wanted{"ObjectRead", "down"},        Wanted{"ObjectRead", "streaming"},
+                                 Wanted{"PutDone", "connected"},      Wanted{"PutDone", "down"},
+                                 Wanted{"PutDone", "connecting"},     Wanted{"PutDone", "streaming"},
+                                 Wanted{"PutDone", "half open"},      Wanted{"PutDone", "paused"},
+                                 Wanted{"PutExists", "down"},         Wanted{"PutExists", "streaming"},
+                                 Wanted{"PutExists", "half open"},    Wanted{"PutFailed", "connected"},
+                                 Wanted{"PutFailed", "streaming"},    Wanted{"Connected", "put open"},
+                                 Wanted{"Connected", "store idle"},   Wanted{"Streaming", "put open"},
+                                 Wanted{"Message", "put open"},       Wanted{"Message", "store idle"},
+                                 Wanted{"Keepalive", "put open"},     Wanted{"Disconnected", "put open"},
+                                 Wanted{"StopRequested", "put open"}, Wanted{"StopRequested", "streaming"},
+                                 Wanted{"StopRequested", "down"}})
+        EXPECT_GE(coverage.events(wanted.event, wanted.link), 1U) << wanted.event << ", " << wanted.link;
+    if (HasFailure())
+        std::puts(coverage.Table().c_str());
+}
+
+TEST(Simulation, WhatOnceBrokeDoesNotBreakAgain)
+{
+    const auto files = ReadTraces(false);
+    EXPECT_FALSE(files.empty());
+    for (const TraceFile& file : files)
+        EXPECT_FALSE(RunWorld(file.trace.schedule)) << file.name << "\n" << Tell(file.trace.schedule);
+}
 
 // Else the bug is not what the trace shows.
 TEST(Simulation, WithoutThePlantedBugItsTraceBreaksNothing)
