@@ -213,8 +213,12 @@ class Fleet
         auto store = OpenStore(settings_.config.lake_url);
         if (!store.ok())
             return Refuse(log, ExitCode::kUsage, store.error().text);
-        DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_,
-                            &heartbeats_[number], &board_};
+        DriverConfig config{source.conninfo,
+                            MakeMachineConfig(settings_.config, source),
+                            number,
+                            stop_fd_,
+                            &heartbeats_[number],
+                            &board_};
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();
         config.machine.debug = log.debug();

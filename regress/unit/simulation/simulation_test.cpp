@@ -14,10 +14,15 @@ namespace
 
 constexpr size_t kSteps = 500;
 
+bool Long()
+{
+    return std::getenv("WAL2LAKE_LONG") != nullptr;
+}
+
 // 100,000 steps, or a million in the long runs.
 uint32_t Worlds()
 {
-    return std::getenv("WAL2LAKE_LONG") != nullptr ? 2'000 : 200;
+    return Long() ? 2'000 : 200;
 }
 
 TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
@@ -43,7 +48,10 @@ TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
     EXPECT_GT(transactions, Worlds() * 20);
     EXPECT_GT(objects, Worlds() * 8);
     for (uint8_t edge = 0; edge < static_cast<uint8_t>(Edge::kCount); edge++) {
-        const uint64_t least = edge <= static_cast<uint8_t>(Edge::kDurable) ? 10 : 1;
+        // Few worlds are paused for long: only the long run dies there for sure.
+        const bool rare =
+            static_cast<Edge>(edge) == Edge::kResume || static_cast<Edge>(edge) == Edge::kAskServer;
+        const uint64_t least = edge <= static_cast<uint8_t>(Edge::kDurable) ? 10 : rare && !Long() ? 0 : 1;
         for (const Side side : {Side::kBefore, Side::kAfter})
             EXPECT_GE(coverage.deaths(static_cast<Edge>(edge), side), least)
                 << (side == Side::kBefore ? "before " : "after ") << EdgeName(static_cast<Edge>(edge));
