@@ -17,6 +17,12 @@ namespace
 constexpr int kBurst = 256;
 // Others see a state at most this old.
 constexpr int64_t kPublishMs = 100;
+// The server sends each small transaction by itself, and waking up for one costs
+// more than what is done with it. While they come one after the other we let
+// them gather this long: a part of what the socket holds, and nothing beside the
+// age of a segment. Large messages are taken as they come.
+constexpr int kGatherMs = 1;
+constexpr size_t kGatherBytes = size_t{32} << 10;
 
 // Sealing and adopting happen inside the machine; what it says of them is the
 // edge at which a test may come in.
@@ -228,31 +234,39 @@ void Driver::Wait()
     config_.heartbeat->Turn(streaming_);
     stop_asked_ = (fds[0].revents & POLLIN) != 0;
     readable_ = (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+    if (readable_ && reading && taken_bytes_ < kGatherBytes && NowMs() - taken_ms_ <= kGatherMs)
+        ::poll(nullptr, 0, kGatherMs);
     if (paused_ && (fds[2].revents & (POLLHUP | POLLERR)) != 0)
         ::poll(nullptr, 0, 100);
 }
 
 void Driver::TakeMessages()
 {
-    more_ = false;
-    for (int i = 0; i < kBurst && streaming_ && !paused_ && !finished_; i++) {
+    bool drained = false;
+    size_t bytes = 0;
+    for (int i = 0; i < kBurst && streaming_ && !paused_ && !finished_ && !drained; i++) {
         PostgresSource::Item item;
         const auto received = server_.Receive(readable_, &item);
-        if (received == PostgresSource::Received::kNothing)
-            return;
-        if (received == PostgresSource::Received::kMessage) {
+        if (received == PostgresSource::Received::kNothing) {
+            drained = true;
+        } else if (received == PostgresSource::Received::kMessage) {
             failpoint::Pass("receive.before");
             Feed(event::Message{item.payload});
             failpoint::Pass("receive.after");
+            bytes += item.payload.size();
         } else if (received == PostgresSource::Received::kKeepalive) {
             Feed(event::Keepalive{item.wal_end, item.reply_requested});
         } else {
             LostServer();
             FeedClock();
-            return;
+            drained = true;
         }
     }
-    more_ = true;
+    more_ = !drained;
+    if (bytes > 0) {
+        taken_bytes_ = bytes;
+        taken_ms_ = NowMs();
+    }
 }
 
 } // namespace wal2lake

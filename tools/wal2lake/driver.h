@@ -79,6 +79,9 @@ class Driver
     bool readable_ = false;
     // Whole messages may be waiting in libpq's buffer.
     bool more_ = false;
+    // What the last messages came to, and when they were taken.
+    size_t taken_bytes_ = 0;
+    int64_t taken_ms_ = INT64_MIN / 2;
     bool stop_asked_ = false;
     bool stopping_ = false;
     bool finished_ = false;
