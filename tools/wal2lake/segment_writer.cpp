@@ -67,6 +67,9 @@ std::string PreambleMessage(const std::map<uint32_t, std::string>& records)
 
 struct SegmentBuilder::Compressor {
     ZSTD_CCtx* context = ZSTD_createCCtx();
+    // Most calls only fill zstd's own buffer. Room for output that none is made
+    // of would be cleared for each transaction if it were the end of a string.
+    std::unique_ptr<char[]> room = std::make_unique_for_overwrite<char[]>(kOutputStep);
 
     explicit Compressor(int level)
     {
@@ -84,11 +87,9 @@ struct SegmentBuilder::Compressor {
     {
         ZSTD_inBuffer input{bytes.data(), bytes.size(), 0};
         for (;;) {
-            const size_t before = out->size();
-            out->resize(before + kOutputStep);
-            ZSTD_outBuffer output{out->data() + before, kOutputStep, 0};
+            ZSTD_outBuffer output{room.get(), kOutputStep, 0};
             const size_t left = RequireZstd(ZSTD_compressStream2(context, &output, &input, directive));
-            out->resize(before + output.pos);
+            out->append(room.get(), output.pos);
             const bool done = directive == ZSTD_e_end ? left == 0 : input.pos == input.size;
             if (done)
                 return;
@@ -112,8 +113,6 @@ size_t SegmentBuilder::size() const
 
 void SegmentBuilder::Compress(std::string_view bytes)
 {
-    if (frame_bytes_ == 0)
-        frame_.reserve(kFrameBytes + kSpillBytes + 2 * kOutputStep);
     compressor_->Run(bytes, ZSTD_e_continue, &frame_);
     frame_bytes_ += bytes.size();
     if (frame_bytes_ >= kFrameBytes)
@@ -126,9 +125,10 @@ void SegmentBuilder::EndFrame()
         return;
     compressor_->Run({}, ZSTD_e_end, &frame_);
     frame_bytes_ = 0;
-    frame_.shrink_to_fit();
     sealed_.frames_size += frame_.size();
-    sealed_.frames.push_back(std::exchange(frame_, {}));
+    // A copy is as large as it must be, and the next frame finds room.
+    sealed_.frames.push_back(frame_);
+    frame_.clear();
 }
 
 void SegmentBuilder::Spill()
@@ -138,7 +138,13 @@ void SegmentBuilder::Spill()
         spilled_ = true;
         spill_frame_ = sealed_.frames.size();
     }
-    Compress(pending_);
+    CompressPending();
+}
+
+void SegmentBuilder::CompressPending()
+{
+    if (!pending_.empty())
+        Compress(pending_);
     pending_.clear();
 }
 
@@ -148,19 +154,22 @@ Result<Done> SegmentBuilder::Add(const MessageView& message, const BatchView& ba
     auto tallied = tally_.AddBatch(batch, relations);
     if (!tallied.ok())
         return tallied;
-    pending_ += message.whole;
     transaction_bytes_ += message.whole.size();
-    if (batch.last)
+    if (batch.last) {
+        // What is whole need not wait, nor be copied for that.
+        CompressPending();
+        Compress(message.whole);
         Finish(batch.committed);
-    else if (pending_.size() >= kSpillBytes)
+        return Done{};
+    }
+    pending_ += message.whole;
+    if (pending_.size() >= kSpillBytes)
         Spill();
     return Done{};
 }
 
 void SegmentBuilder::Finish(const CommittedView& committed)
 {
-    Compress(pending_);
-    pending_.clear();
     spilled_ = false;
 
     for (const auto& [id, record] : tally_.needed())

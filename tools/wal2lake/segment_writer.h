@@ -97,6 +97,7 @@ class SegmentBuilder
     struct Compressor;
 
     void Compress(std::string_view bytes);
+    void CompressPending();
     void EndFrame();
     void Spill();
     void Finish(const CommittedView& committed);
