@@ -29,6 +29,7 @@ TEST(Config, TheShippedExampleShowsTheDefaults)
     EXPECT_EQ(example.value().max_size, defaults.max_size);
     EXPECT_EQ(example.value().max_age_ms, defaults.max_age_ms);
     EXPECT_EQ(example.value().idle_age_ms, defaults.idle_age_ms);
+    EXPECT_EQ(example.value().compression_level, defaults.compression_level);
     EXPECT_EQ(example.value().memory_budget, defaults.memory_budget);
     EXPECT_EQ(example.value().metrics_listen, defaults.metrics_listen);
     EXPECT_EQ(example.value().freshness_ms, defaults.freshness_ms);
@@ -71,7 +72,7 @@ TEST(Config, TheShippedExampleCommentsEveryKey)
         }
         before = line;
     }
-    EXPECT_EQ(keys, 11);
+    EXPECT_EQ(keys, 12);
 }
 
 TEST(Config, ReadsEveryKey)
@@ -83,6 +84,7 @@ TEST(Config, ReadsEveryKey)
         max_size = "1MiB"
         max_age = "500ms"
         idle_age = "2h"
+        compression_level = -3
         [memory]
         budget = "1GiB"
         [[source]]
@@ -99,6 +101,7 @@ TEST(Config, ReadsEveryKey)
     EXPECT_EQ(config.value().max_size, 1U << 20);
     EXPECT_EQ(config.value().max_age_ms, 500);
     EXPECT_EQ(config.value().idle_age_ms, 7'200'000);
+    EXPECT_EQ(config.value().compression_level, -3);
     EXPECT_EQ(config.value().memory_budget, 1U << 30);
     ASSERT_EQ(config.value().sources.size(), 2U);
     EXPECT_EQ(config.value().sources[0].conninfo, "dbname=x");
@@ -127,6 +130,10 @@ TEST(Config, RefusesValuesThatMakeNoSense)
               "f.toml:2: \"segment.max_size\": \"64MB\" is not a number with a unit, such as 64MiB (B, KiB,"
               " MiB, GiB)");
     EXPECT_NE(ErrorOf("[segment]\nmax_age = \"60\"\n").find("such as 60s"), std::string::npos);
+    for (const char* level : {"0", "20", "-8", "\"1\"", "1.0", "99999999999999999"})
+        EXPECT_EQ(ErrorOf("[segment]\ncompression_level = " + std::string(level) + "\n"),
+                  "f.toml:2: \"segment.compression_level\" must be a whole number without quotes, from -7 to"
+                  " 19 but not 0");
     EXPECT_NE(ErrorOf("[segment]\nmax_size = \"1KiB\"\n").find("between 64KiB and 1GiB"), std::string::npos);
     EXPECT_NE(ErrorOf("[memory]\nbudget = \"65MiB\"\n").find("four times segment.max_size"),
               std::string::npos);

@@ -62,10 +62,12 @@ class Reader
             if (name == "lake")
                 ReadTable(node, name, {{"url", [&](const auto& n) { Text(n, &config_->lake_url); }}});
             else if (name == "segment")
-                ReadTable(node, name,
-                          {{"max_size", [&](const auto& n) { Size(n, &config_->max_size); }},
-                           {"max_age", [&](const auto& n) { Duration(n, &config_->max_age_ms); }},
-                           {"idle_age", [&](const auto& n) { Duration(n, &config_->idle_age_ms); }}});
+                ReadTable(
+                    node, name,
+                    {{"max_size", [&](const auto& n) { Size(n, &config_->max_size); }},
+                     {"max_age", [&](const auto& n) { Duration(n, &config_->max_age_ms); }},
+                     {"idle_age", [&](const auto& n) { Duration(n, &config_->idle_age_ms); }},
+                     {"compression_level", [&](const auto& n) { Level(n, &config_->compression_level); }}});
             else if (name == "memory")
                 ReadTable(node, name, {{"budget", [&](const auto& n) { Size(n, &config_->memory_budget); }}});
             else if (name == "metrics")
@@ -172,6 +174,17 @@ class Reader
 
     void Size(const toml::node& node, uint64_t* out) { Quantity(node, out, ParseSize); }
     void Duration(const toml::node& node, int64_t* out) { Quantity(node, out, ParseDuration); }
+
+    void Level(const toml::node& node, int* out)
+    {
+        const auto value = node.value_exact<int64_t>();
+        if (value && *value >= kLowestCompressionLevel && *value <= kHighestCompressionLevel && *value != 0)
+            *out = static_cast<int>(*value);
+        else
+            Fail(node.source(), "\"" + key_ + "\" must be a whole number without quotes, from " +
+                                    std::to_string(kLowestCompressionLevel) + " to " +
+                                    std::to_string(kHighestCompressionLevel) + " but not 0");
+    }
 
     void Options(const toml::node& node, PluginOptions* out)
     {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compression_level.h"
 #include "result.h"
 #include "source.h"
 
@@ -27,6 +28,7 @@ struct Config {
     uint64_t max_size = uint64_t{64} << 20;
     int64_t max_age_ms = 60'000;
     int64_t idle_age_ms = 600'000;
+    int compression_level = kDefaultCompressionLevel;
     uint64_t memory_budget = uint64_t{256} << 20;
     // Address and port of the endpoint for metrics; empty for none.
     std::string metrics_listen = "127.0.0.1:8732";

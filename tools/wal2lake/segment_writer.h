@@ -14,6 +14,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "compression_level.h"
 #include "core/frame_reader.h"
 #include "freshness.h"
 #include "result.h"
@@ -28,8 +29,6 @@ inline constexpr uint32_t kHeaderFrameMagic = 0x184D2A57;
 inline constexpr uint32_t kFooterFrameMagic = 0x184D2A58;
 inline constexpr std::string_view kHeaderTag = "W2LH";
 inline constexpr std::string_view kFooterTag = "W2LF";
-
-inline constexpr int kDefaultCompressionLevel = 1;
 
 // Whole transactions, compressed, without a place in the chain.
 struct SealedSegment {
