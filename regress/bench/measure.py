@@ -63,6 +63,7 @@ class Run:
     peak_rss: int
     peak_anonymous: int
     received: int  # bytes that pg_recvlogical wrote: messages and a newline each
+    receiver_cpu: float  # of pg_recvlogical
 
     def as_json(self):
         return asdict(self)
@@ -183,16 +184,15 @@ class Bench:
                     break
             time.sleep(POLL)
         used = usage(pid)
+        receiver_cpu = usage(receiver.pid).cpu
         wall = time.monotonic() - began
         self._check_library(pid, plugin)
         if expected is None:
             wait_until_still(output)
         elif received > expected + MORE:
             raise BenchError(f"{received:,} bytes arrived, {expected:,} were seen before")
-        return Run(used.cpu, used.user, used.system, wall, used.peak_rss, max(anonymous, used.anonymous), received)
-
-
-
+        return Run(used.cpu, used.user, used.system, wall, used.peak_rss, max(anonymous, used.anonymous), received,
+                   receiver_cpu)
 
     def _check_library(self, pid, plugin):
         """The walsender has loaded the library that is meant: ours from the bench's own folder."""

@@ -113,16 +113,29 @@ def test_a_whole_run(tmp_path):
 
 @pytest.mark.parametrize("arguments, code", [([], 1), (["--no-bars"], 0)])
 def test_a_missed_bar_makes_it_fail(monkeypatch, tmp_path, arguments, code):
-    missed = {"bars": [{"met": True}, {"met": False}], "workloads": {}}
+    missed = {"bars": [{"missed": False}, {"missed": True}], "workloads": {}}
     monkeypatch.setattr(bench, "run", lambda arguments, say: missed)
     monkeypatch.setattr(sys, "argv", ["bench.py", f"--output={tmp_path}", *arguments])
     assert bench.main() == code
 
 
-def test_the_cheaper_format_of_wal2json_counts():
+def test_each_bar_is_judged_against_what_it_names():
     row = {"cpu": 1.0, "bytes": 10}
-    rows = {"wal2lake": row, "wal2lake tokens": row, "pgoutput": {"cpu": 4.0, "bytes": 20},
+    rows = {"wal2lake": row, "wal2lake tokens": row, "floor": {"cpu": 0.5}, "pgoutput": {"cpu": 4.0, "bytes": 20},
             "wal2json v1": {"cpu": 9.0}, "wal2json v2": {"cpu": 2.0}}
     found = {bar.what: bar for bar in bench.report.bars("wide", {"variants": rows, "forwarder": {}})}
-    assert not found["wide: CPU of wal2lake / wal2json"].met
+    assert found["wide: CPU of wal2lake / wal2json v2"].missed and found["wide: CPU of wal2lake / wal2json v1"].met
     assert found["wide: CPU of wal2lake / pgoutput"].met and found["wide: bytes of wal2lake / pgoutput"].met
+
+
+def test_a_bar_below_the_floor_asks_nothing_of_a_plugin():
+    """PostgreSQL's own part alone is above it: then it is said so, and neither met nor missed."""
+    row = {"cpu": 1.0, "bytes": 10}
+    rows = {"wal2lake": row, "wal2lake tokens": row, "floor": {"cpu": 0.9}, "pgoutput": {"cpu": 4.0, "bytes": 20},
+            "wal2json v1": {"cpu": 2.5}}
+    found = {bar.what: bar for bar in bench.report.bars("narrow", {"variants": rows, "forwarder": {}})}
+    beyond = found["narrow: CPU of wal2lake / wal2json v1"]
+    assert not beyond.met and not beyond.missed and beyond.verdict == "out of reach, floor 0.36"
+    rows["floor"]["cpu"] = 0.8
+    found = {bar.what: bar for bar in bench.report.bars("narrow", {"variants": rows, "forwarder": {}})}
+    assert found["narrow: CPU of wal2lake / wal2json v1"].missed
