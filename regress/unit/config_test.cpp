@@ -122,6 +122,17 @@ TEST(Config, NamesLineAndNearestKey)
               "f.toml:3: unknown key \"source.slots\"; did you mean \"source.slot\"?");
 }
 
+// Left alone, toml++ asks whether such a letter is a blank, and the answer is undefined.
+TEST(Config, NamesTheLineOfALetterOutsideOfAscii)
+{
+    for (const char* text :
+         {"\n\xc3\xa9 = 1\n", "\na \xd2\x8c= 1\n", "\n\xe2\x82\xac\n", "\n[lak\xc3\xa9]\n"}) {
+        const auto config = ParseConfig(text, "w.toml");
+        ASSERT_FALSE(config.ok()) << text;
+        EXPECT_TRUE(config.error().text.starts_with("w.toml:2: ")) << config.error().text;
+    }
+}
+
 TEST(Config, RefusesValuesThatMakeNoSense)
 {
     EXPECT_EQ(ErrorOf("[segment]\nmax_size = 64\n"),
