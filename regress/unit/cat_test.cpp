@@ -79,6 +79,20 @@ TEST(RecordJson, ShowsEveryKindOfValue)
               "\n");
 }
 
+// A member that a later version added to the oneof is no NULL.
+TEST(RecordJson, TellsAnUnknownValueFromNull)
+{
+    v1::Batch batch = test::Committed(7, 0x1000, 0x1100);
+    test::AddRelation(&batch, 1, "users");
+    test::AddInsert(&batch, 1, 1, 5);
+    v1::Value* value = batch.mutable_records(1)->mutable_change()->mutable_new_()->mutable_values(0);
+    const auto shown = [&] { return Lines(batch).back(); };
+    ASSERT_TRUE(value->ParseFromString(""));
+    EXPECT_NE(shown().find("\"id\":null"), std::string::npos) << shown();
+    ASSERT_TRUE(value->ParseFromString("\x78\x01")); // field 15, a varint
+    EXPECT_NE(shown().find("\"id\":{\"unknown\":true}"), std::string::npos) << shown();
+}
+
 TEST(RecordJson, ShowsOldKeysAndTruncates)
 {
     v1::Batch batch = test::Committed(7, 0x100, 0x180);

@@ -77,7 +77,11 @@ void WriteValue(const v1::Column& column, const v1::Value& value, JsonWriter* js
 {
     switch (value.value_case()) {
     case v1::Value::VALUE_NOT_SET:
-        json->Null();
+        // A member of a later version is a value too, and no NULL.
+        if (v1::Value::GetReflection()->GetUnknownFields(value).empty())
+            json->Null();
+        else
+            json->BeginObject().Key("unknown").Bool(true).EndObject();
         break;
     case v1::Value::kInt:
         WriteInt(column, value.int_(), json);
