@@ -169,9 +169,14 @@ TEST(TimeText, MatchesPostgres)
     // The first and last dates PostgreSQL has.
     EXPECT_EQ(DateText(-2'440'588), "4714-11-24 BC");
     EXPECT_EQ(DateText(2'145'042'905), "5874897-12-31");
+    // No date of PostgreSQL's, but a number that the wire can carry.
+    EXPECT_EQ(DateText(INT64_MAX), "25252734927768524-07-27");
+    EXPECT_EQ(DateText(INT64_MIN), "25252734927764586-06-07 BC");
     EXPECT_EQ(TimeText(86'400'000'000), "24:00:00");
     EXPECT_EQ(TimeText(1), "00:00:00.000001");
     EXPECT_EQ(TimeText(500'000), "00:00:00.5");
+    EXPECT_EQ(TimestampText(INT64_MIN, ""), "290309-12-21 19:59:05.224192 BC");
+    EXPECT_EQ(TimestampText(INT64_MAX, ""), "294247-01-10 04:00:54.775807");
     EXPECT_EQ(TimestampText(-1, "+00"), "1969-12-31 23:59:59.999999+00");
     EXPECT_EQ(TimestampText(-62'135'596'800'000'001, ""), "0001-12-31 23:59:59.999999 BC");
 }

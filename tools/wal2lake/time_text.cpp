@@ -23,6 +23,13 @@ int64_t FloorDiv(int64_t a, int64_t b)
     return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
 }
 
+// Not a - FloorDiv(a, b) * b, whose product may be less than 64 bits hold.
+int64_t FloorMod(int64_t a, int64_t b)
+{
+    const int64_t rest = a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
 bool IsLeap(int64_t year)
 {
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -32,9 +39,12 @@ Date DateOf(int64_t days)
 {
     // 400 Gregorian years are 146097 days; 1970-01-01 is day 719162 of year 1.
     constexpr int64_t kCycleDays = 146'097;
-    const int64_t since_year_one = days + 719'162;
-    const int64_t cycle = FloorDiv(since_year_one, kCycleDays);
-    int64_t rest = since_year_one - cycle * kCycleDays;
+    constexpr int64_t kYearOneDays = 719'162;
+    // Whole cycles first: the sum may be more than 64 bits hold.
+    int64_t cycle = FloorDiv(days, kCycleDays);
+    int64_t rest = FloorMod(days, kCycleDays) + kYearOneDays;
+    cycle += rest / kCycleDays;
+    rest %= kCycleDays;
     Date date{cycle * 400 + 1, 1, 1};
     const int64_t centuries = rest / 36'524 > 3 ? 3 : rest / 36'524;
     rest -= centuries * 36'524;
@@ -95,13 +105,13 @@ std::string TimestampText(int64_t microseconds, const char* zone)
 {
     const int64_t days = FloorDiv(microseconds, kDayUs);
     const Date date = DateOf(days);
-    return DayText(date) + " " + TimeText(microseconds - days * kDayUs) + zone + Era(date);
+    return DayText(date) + " " + TimeText(FloorMod(microseconds, kDayUs)) + zone + Era(date);
 }
 
 std::string Rfc3339(int64_t microseconds)
 {
     const int64_t days = FloorDiv(microseconds, kDayUs);
-    const int64_t rest = microseconds - days * kDayUs;
+    const int64_t rest = FloorMod(microseconds, kDayUs);
     const auto seconds = static_cast<long long>(rest / kSecondUs);
     char text[48];
     std::snprintf(text, sizeof text, "T%02lld:%02lld:%02lld.%06lldZ", seconds / 3600, seconds / 60 % 60,
