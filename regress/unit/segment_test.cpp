@@ -252,6 +252,17 @@ TEST(Segment, EveryFlippedBitIsSeen)
     EXPECT_FALSE(CheckSegment(file + "x").ok());
 }
 
+// Otherwise the transaction after it could commit before it.
+TEST(Segment, RefusesATransactionThatEndsBeforeItBegins)
+{
+    SegmentBuilder builder;
+    RelationMap relations;
+    ASSERT_TRUE(Add(&builder, &relations, test::Transaction(1, 0x110, 0x105)).ok());
+    const auto read = CheckSegment(AssembleSegment(Header(), builder.Seal()).bytes);
+    ASSERT_FALSE(read.ok());
+    EXPECT_NE(read.error().text.find("does not end after it"), std::string::npos) << read.error().text;
+}
+
 TEST(Segment, ReadsInPiecesOfAnySize)
 {
     const std::string file = SmallSegment();

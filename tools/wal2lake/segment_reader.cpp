@@ -188,6 +188,8 @@ Result<Done> SegmentReader::State::TakeMessage(const MessageView& message)
             return Damage(where + "the transaction before has no last batch");
         if (!transaction_open && now.commit_lsn < std::max(committed.end_lsn, header.start_lsn()))
             return Damage(where + "transaction at " + FormatLsn(now.commit_lsn) + " is out of order");
+        if (now.end_lsn <= now.commit_lsn)
+            return Damage(where + "transaction at " + FormatLsn(now.commit_lsn) + " does not end after it");
         if (transactions == 0)
             first_commit_time_us = now.commit_time_us;
         committed = now;
