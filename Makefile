@@ -23,6 +23,7 @@ CORE_OBJS = \
 	plugin/core/frame_text.o \
 	plugin/core/key_file.o \
 	plugin/core/label.o \
+	plugin/core/options.o \
 	plugin/core/policy.o \
 	plugin/core/record.o \
 	plugin/core/token.o \

@@ -19,6 +19,7 @@
 #include "utils/resowner.h"
 
 #include "core/key_file.h"
+#include "core/options.h"
 #include "core/policy.h"
 #include "core/record.h"
 #include "core/token.h"
@@ -32,12 +33,6 @@
 
 typedef struct Session Session;
 typedef struct Column Column;
-
-/* What the client asked for; it may only narrow. */
-typedef struct Options {
-    int max_batch_bytes; /* a batch is sent once it holds this much */
-    bool local_origin_only;
-} Options;
 
 /* Reads one value that is not NULL into *out. The only way from a tuple to the encoder. */
 typedef void (*ReadValue)(Session* session, Column* column, Datum datum, w2l_value* out);
@@ -81,7 +76,7 @@ typedef struct Table {
 
 struct Session {
     LogicalDecodingContext* context;
-    Options options;
+    w2l_options options;
 
     struct KeyRing* keys;
 
@@ -118,7 +113,7 @@ struct Session {
 };
 
 /* options.c: reads the client's options; ERROR names what is wrong. */
-extern void parse_options(List* options, Options* out);
+extern void parse_options(List* options, w2l_options* out);
 
 /* key_ring.c: the keys of wal2lake.key_file, in locked memory. */
 typedef struct KeyRing KeyRing;
