@@ -27,7 +27,8 @@ CORE_OBJS = \
 	plugin/core/policy.o \
 	plugin/core/record.o \
 	plugin/core/token.o \
-	plugin/core/types.o
+	plugin/core/types.o \
+	plugin/core/wire_reader.o
 OBJS = $(SERVER_OBJS) $(CORE_OBJS)
 
 # The policy library is loaded into every backend, so it has no C++ runtime: the

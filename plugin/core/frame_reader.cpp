@@ -1,9 +1,10 @@
 #include "core/frame_reader.h"
 
 #include "core/guard.h"
-#include "core/wire.h"
+#include "core/wire_reader.h"
 
-#include <protozero/pbf_reader.hpp>
+#include <utility>
+
 #include <xxhash.h>
 
 namespace wal2lake
@@ -11,8 +12,8 @@ namespace wal2lake
 namespace
 {
 
-using protozero::pbf_reader;
 using wire::BytesTag;
+using wire::FieldReader;
 using wire::Fixed64Tag;
 using wire::VarintTag;
 
@@ -21,27 +22,23 @@ ReadResult Damaged(const char* reason) noexcept
     return {ReadStatus::kDamaged, reason};
 }
 
-std::string_view View(pbf_reader& reader)
+// Walks the fields of `bytes` with `take`, which may set the flag too; damaged with `reason` where one of them did.
+template <typename Take>
+ReadResult ReadFields(std::string_view bytes, const char* reason, Take&& take)
 {
-    const protozero::data_view view = reader.get_view();
-    return {view.data(), view.size()};
+    bool damaged = false;
+    FieldReader field(bytes, &damaged);
+    while (field.Next())
+        take(field, &damaged);
+    return damaged ? Damaged(reason) : ReadResult{};
 }
 
-pbf_reader Reader(std::string_view bytes)
+// Of a message whose fields are of no interest, whether it is one.
+void PassOver(std::string_view bytes, bool* damaged)
 {
-    return pbf_reader{bytes.data(), bytes.size()};
-}
-
-// protozero reports damage by throwing; nothing may leave this file.
-template <typename Body>
-ReadResult GuardedRead(const char* reason, Body&& body) noexcept
-{
-    ReadResult result;
-    const w2l_status status = Guarded([&] {
-        result = body();
-        return W2L_OK;
-    });
-    return status == W2L_OK ? result : Damaged(reason);
+    FieldReader field(bytes, damaged);
+    while (field.Next()) {
+    }
 }
 
 // A length of kMaxMessageBytes takes four bytes; a fifth would only be padding.
@@ -67,91 +64,100 @@ ReadResult ReadLength(std::string_view input, uint64_t* length, size_t* width) n
 
 ReadResult ReadFrame(std::string_view frame, std::string_view* batch) noexcept
 {
-    return GuardedRead("frame is not a valid protobuf message", [&]() -> ReadResult {
-        bool has_checksum = false;
-        bool has_batch = false;
-        uint64_t checksum = 0;
-        pbf_reader reader = Reader(frame);
-        while (reader.next()) {
-            switch (reader.tag_and_type()) {
-            case Fixed64Tag(1):
-                checksum = reader.get_fixed64();
+    bool has_checksum = false;
+    bool has_batch = false;
+    uint64_t checksum = 0;
+    const ReadResult read =
+        ReadFields(frame, "frame is not a valid protobuf message", [&](auto& field, bool*) {
+            if (field.tag() == Fixed64Tag(1)) {
+                checksum = field.Fixed64();
                 has_checksum = true;
-                break;
-            case BytesTag(2):
-                *batch = View(reader);
+            } else if (field.tag() == BytesTag(2)) {
+                *batch = field.Bytes();
                 has_batch = true;
-                break;
-            default:
-                reader.skip();
             }
-        }
-        if (!has_checksum || !has_batch)
-            return Damaged("frame lacks its checksum or its batch");
-        if (XXH3_64bits(batch->data(), batch->size()) != checksum)
-            return Damaged("checksum of the frame does not match its batch");
-        return {};
-    });
+        });
+    if (!read.ok())
+        return read;
+    if (!has_checksum || !has_batch)
+        return Damaged("frame lacks its checksum or its batch");
+    if (XXH3_64bits(batch->data(), batch->size()) != checksum)
+        return Damaged("checksum of the frame does not match its batch");
+    return {};
 }
 
-void ReadCommitted(std::string_view bytes, CommittedView* committed)
+void ReadCommitted(std::string_view bytes, CommittedView* committed, bool* damaged)
 {
-    pbf_reader reader = Reader(bytes);
-    while (reader.next()) {
-        switch (reader.tag_and_type()) {
+    FieldReader field(bytes, damaged);
+    while (field.Next()) {
+        switch (field.tag()) {
         case VarintTag(1):
-            committed->xid = reader.get_uint32();
+            committed->xid = field.Uint32();
             break;
         case VarintTag(2):
-            committed->commit_lsn = reader.get_uint64();
+            committed->commit_lsn = field.Uint64();
             break;
         case VarintTag(3):
-            committed->end_lsn = reader.get_uint64();
+            committed->end_lsn = field.Uint64();
             break;
         case VarintTag(4):
-            committed->commit_time_us = reader.get_int64();
+            committed->commit_time_us = field.Int64();
             break;
-        default:
-            reader.skip();
         }
     }
 }
 
-void ReadRecord(std::string_view bytes, RecordView* record)
+// kNone and kUnknown for what is no member of the oneof that says what a batch or a record is.
+BatchKind BatchKindOf(uint64_t tag)
+{
+    switch (tag) {
+    case BytesTag(1):
+        return BatchKind::kCommitted;
+    case BytesTag(2):
+        return BatchKind::kInProgress;
+    case BytesTag(3):
+        return BatchKind::kPrepared;
+    case BytesTag(4):
+        return BatchKind::kMessage;
+    default:
+        return BatchKind::kNone;
+    }
+}
+
+RecordKind RecordKindOf(uint64_t tag)
+{
+    switch (tag) {
+    case BytesTag(3):
+        return RecordKind::kRelation;
+    case BytesTag(4):
+        return RecordKind::kChange;
+    case BytesTag(5):
+        return RecordKind::kTruncate;
+    case BytesTag(6):
+        return RecordKind::kMessage;
+    case BytesTag(7):
+        return RecordKind::kStats;
+    default:
+        return RecordKind::kUnknown;
+    }
+}
+
+void ReadRecord(std::string_view bytes, RecordView* record, bool* damaged)
 {
     *record = RecordView{};
     record->bytes = bytes;
-    pbf_reader reader = Reader(bytes);
-    while (reader.next()) {
-        switch (reader.tag_and_type()) {
-        case VarintTag(1):
-            record->ordinal = reader.get_uint64();
-            break;
-        case VarintTag(2):
-            record->subxid = reader.get_uint32();
-            break;
-        case BytesTag(3):
-            record->kind = RecordKind::kRelation;
-            record->body = View(reader);
-            break;
-        case BytesTag(4):
-            record->kind = RecordKind::kChange;
-            record->body = View(reader);
-            break;
-        case BytesTag(5):
-            record->kind = RecordKind::kTruncate;
-            record->body = View(reader);
-            break;
-        case BytesTag(6):
-            record->kind = RecordKind::kMessage;
-            record->body = View(reader);
-            break;
-        case BytesTag(7):
-            record->kind = RecordKind::kStats;
-            record->body = View(reader);
-            break;
-        default:
-            reader.skip();
+    FieldReader field(bytes, damaged);
+    while (field.Next()) {
+        const RecordKind kind = RecordKindOf(field.tag());
+        if (field.tag() == VarintTag(1)) {
+            record->ordinal = field.Uint64();
+        } else if (field.tag() == VarintTag(2)) {
+            record->subxid = field.Uint32();
+        } else if (kind != RecordKind::kUnknown) {
+            // Protobuf would merge two bodies of one kind, which views cannot; no writer sends two.
+            *damaged = *damaged || record->kind != RecordKind::kUnknown;
+            record->kind = kind;
+            record->body = field.Bytes();
         }
     }
 }
@@ -183,177 +189,154 @@ ReadResult NextMessage(std::string_view input, MessageView* message, size_t* con
 
 ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
 {
-    return GuardedRead("batch is not a valid protobuf message", [&]() -> ReadResult {
-        *batch = BatchView{};
-        batch->bytes = bytes;
-        pbf_reader reader = Reader(bytes);
-        while (reader.next()) {
-            switch (reader.tag_and_type()) {
-            case BytesTag(1):
-                batch->kind = BatchKind::kCommitted;
-                ReadCommitted(View(reader), &batch->committed);
-                break;
-            case BytesTag(2):
-                batch->kind = BatchKind::kInProgress;
-                reader.skip();
-                break;
-            case BytesTag(3):
-                batch->kind = BatchKind::kPrepared;
-                reader.skip();
-                break;
-            case BytesTag(4):
-                batch->kind = BatchKind::kMessage;
-                reader.skip();
-                break;
-            case BytesTag(5):
-                batch->record_count++;
-                reader.skip();
-                break;
-            case VarintTag(6):
-                batch->last = reader.get_uint64() != 0;
-                break;
-            default:
-                reader.skip();
-            }
+    *batch = BatchView{};
+    batch->bytes = bytes;
+    return ReadFields(bytes, "batch is not a valid protobuf message", [&](auto& field, bool* damaged) {
+        const BatchKind kind = BatchKindOf(field.tag());
+        if (field.tag() == BytesTag(5)) {
+            batch->record_count++;
+        } else if (field.tag() == VarintTag(6)) {
+            batch->last = field.Bool();
+        } else if (kind != BatchKind::kNone) {
+            *damaged = *damaged || batch->kind != BatchKind::kNone;
+            batch->kind = kind;
+            if (kind == BatchKind::kCommitted)
+                ReadCommitted(field.Bytes(), &batch->committed, damaged);
+            else
+                PassOver(field.Bytes(), damaged);
         }
-        return {};
     });
 }
 
 ReadResult RecordCursor::Next(RecordView* record) noexcept
 {
-    return GuardedRead("record is not a valid protobuf message", [&]() -> ReadResult {
-        pbf_reader reader = Reader(rest_);
-        while (reader.next()) {
-            if (reader.tag_and_type() != BytesTag(5)) {
-                reader.skip();
-                continue;
-            }
-            const std::string_view bytes = View(reader);
-            const protozero::data_view rest = reader.data();
-            rest_ = {rest.data(), rest.size()};
-            ReadRecord(bytes, record);
-            return {};
-        }
-        rest_ = {};
-        return {ReadStatus::kEnd};
-    });
+    bool damaged = false;
+    FieldReader field(rest_, &damaged);
+    while (field.Next()) {
+        if (field.tag() != BytesTag(5))
+            continue;
+        rest_ = field.rest();
+        ReadRecord(field.Bytes(), record, &damaged);
+        return damaged ? Damaged("record is not a valid protobuf message") : ReadResult{};
+    }
+    rest_ = {};
+    return damaged ? Damaged("record is not a valid protobuf message") : ReadResult{ReadStatus::kEnd};
 }
 
 ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept
 {
-    return GuardedRead("relation is not a valid protobuf message", [&]() -> ReadResult {
-        *relation = RelationView{};
-        pbf_reader reader = Reader(body);
-        while (reader.next()) {
-            switch (reader.tag_and_type()) {
-            case VarintTag(1):
-                relation->id = reader.get_uint32();
-                break;
-            case Fixed64Tag(2):
-                relation->schema_id = reader.get_fixed64();
-                break;
-            case VarintTag(3):
-                relation->oid = reader.get_uint32();
-                break;
-            case BytesTag(4):
-                relation->namespace_name = View(reader);
-                break;
-            case BytesTag(5):
-                relation->name = View(reader);
-                break;
-            default:
-                reader.skip();
-            }
+    *relation = RelationView{};
+    return ReadFields(body, "relation is not a valid protobuf message", [&](auto& field, bool*) {
+        switch (field.tag()) {
+        case VarintTag(1):
+            relation->id = field.Uint32();
+            break;
+        case Fixed64Tag(2):
+            relation->schema_id = field.Fixed64();
+            break;
+        case VarintTag(3):
+            relation->oid = field.Uint32();
+            break;
+        case BytesTag(4):
+            relation->namespace_name = field.Text();
+            break;
+        case BytesTag(5):
+            relation->name = field.Text();
+            break;
         }
-        return {};
     });
 }
 
 ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept
 {
-    return GuardedRead("change is not a valid protobuf message", [&]() -> ReadResult {
-        *change = ChangeView{};
-        pbf_reader reader = Reader(body);
-        while (reader.next()) {
-            switch (reader.tag_and_type()) {
-            case VarintTag(1):
-                change->relation_id = reader.get_uint32();
-                break;
-            case VarintTag(2): {
-                const uint64_t number = reader.get_uint64();
-                change->operation =
-                    number <= 3 ? static_cast<ChangeOperation>(number) : ChangeOperation::kUnspecified;
-                break;
-            }
-            default:
-                reader.skip();
-            }
+    *change = ChangeView{};
+    bool has_new = false;
+    bool has_old = false;
+    return ReadFields(body, "change is not a valid protobuf message", [&](auto& field, bool* damaged) {
+        switch (field.tag()) {
+        case VarintTag(1):
+            change->relation_id = field.Uint32();
+            break;
+        case VarintTag(2): {
+            const int32_t number = field.Enum();
+            change->operation = number >= 0 && number <= 3 ? static_cast<ChangeOperation>(number)
+                                                           : ChangeOperation::kUnspecified;
+            break;
         }
-        return {};
+        case BytesTag(3):
+            *damaged = *damaged || std::exchange(has_new, true);
+            break;
+        case BytesTag(4):
+            *damaged = *damaged || std::exchange(has_old, true);
+            break;
+        }
     });
 }
 
 ReadResult ScanTruncate(std::string_view body, std::vector<uint32_t>* relation_ids) noexcept
 {
-    return GuardedRead("truncate is not a valid protobuf message", [&]() -> ReadResult {
-        pbf_reader reader = Reader(body);
-        while (reader.next()) {
-            switch (reader.tag_and_type()) {
-            case VarintTag(1):
-                relation_ids->push_back(reader.get_uint32());
-                break;
-            case BytesTag(1):
-                for (const uint32_t id : reader.get_packed_uint32())
-                    relation_ids->push_back(id);
-                break;
-            default:
-                reader.skip();
-            }
-        }
-        return {};
+    ReadResult result;
+    const w2l_status status = Guarded([&] {
+        result =
+            ReadFields(body, "truncate is not a valid protobuf message", [&](auto& field, bool* damaged) {
+                if (field.tag() == VarintTag(1)) {
+                    relation_ids->push_back(field.Uint32());
+                } else if (field.tag() == BytesTag(1)) {
+                    wire::PackedReader ids(field.Bytes(), damaged);
+                    while (ids.Next())
+                        relation_ids->push_back(ids.Uint32());
+                }
+            });
+        return W2L_OK;
     });
+    return status == W2L_OK ? result : Damaged("truncate does not fit into memory");
 }
+
+namespace
+{
+
+RelationStatsView ReadRelationStats(std::string_view bytes, bool* damaged)
+{
+    RelationStatsView stats;
+    FieldReader field(bytes, damaged);
+    while (field.Next()) {
+        switch (field.tag()) {
+        case VarintTag(1):
+            stats.oid = field.Uint32();
+            break;
+        case BytesTag(2):
+            stats.namespace_name = field.Text();
+            break;
+        case BytesTag(3):
+            stats.name = field.Text();
+            break;
+        case VarintTag(4):
+            stats.withheld = field.Uint64();
+            break;
+        case VarintTag(5):
+            stats.uncarried = field.Uint64();
+            break;
+        case VarintTag(6):
+            stats.not_emitted = field.Uint64();
+            break;
+        }
+    }
+    return stats;
+}
+
+} // namespace
 
 ReadResult ScanStats(std::string_view body, std::vector<RelationStatsView>* relations) noexcept
 {
-    return GuardedRead("stats is not a valid protobuf message", [&]() -> ReadResult {
-        pbf_reader reader = Reader(body);
-        while (reader.next()) {
-            if (reader.tag_and_type() != BytesTag(1)) {
-                reader.skip();
-                continue;
-            }
-            RelationStatsView stats;
-            pbf_reader entry = reader.get_message();
-            while (entry.next()) {
-                switch (entry.tag_and_type()) {
-                case VarintTag(1):
-                    stats.oid = entry.get_uint32();
-                    break;
-                case BytesTag(2):
-                    stats.namespace_name = View(entry);
-                    break;
-                case BytesTag(3):
-                    stats.name = View(entry);
-                    break;
-                case VarintTag(4):
-                    stats.withheld = entry.get_uint64();
-                    break;
-                case VarintTag(5):
-                    stats.uncarried = entry.get_uint64();
-                    break;
-                case VarintTag(6):
-                    stats.not_emitted = entry.get_uint64();
-                    break;
-                default:
-                    entry.skip();
-                }
-            }
-            relations->push_back(stats);
-        }
-        return {};
+    ReadResult result;
+    const w2l_status status = Guarded([&] {
+        result = ReadFields(body, "stats is not a valid protobuf message", [&](auto& field, bool* damaged) {
+            if (field.tag() == BytesTag(1))
+                relations->push_back(ReadRelationStats(field.Bytes(), damaged));
+        });
+        return W2L_OK;
     });
+    return status == W2L_OK ? result : Damaged("stats does not fit into memory");
 }
 
 } // namespace wal2lake

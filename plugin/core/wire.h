@@ -1,7 +1,7 @@
 /*
  * Wire primitives of protobuf, for the encoder and the readers. Only what
  * protozero leaves open: tags as constants, which a reader compares with
- * tag_and_type(), and writing at a pointer whose room was checked before.
+ * FieldReader::tag(), and writing at a pointer whose room was checked before.
  */
 #ifndef WAL2LAKE_CORE_WIRE_H
 #define WAL2LAKE_CORE_WIRE_H

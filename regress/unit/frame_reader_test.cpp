@@ -263,6 +263,61 @@ TEST(FrameReader, RejectsAFrameWithoutChecksumOrBatch)
     }
 }
 
+// Protobuf merges what comes twice; views cannot, and would show another record than protoc's classes do.
+TEST(FrameReader, RefusesWhatWouldHaveToBeMerged)
+{
+    const auto read = [](const v1::Batch& first, const v1::Batch& second) {
+        const std::string frame = test::Frame(first.SerializeAsString() + second.SerializeAsString());
+        return ReadAll(test::Varint(frame.size()) + frame);
+    };
+    const v1::Batch committed = test::Committed(7, 0x1000, 0x1100);
+    v1::Batch in_progress;
+    in_progress.mutable_in_progress();
+    EXPECT_EQ(read(committed, {}), ReadStatus::kEnd);
+    EXPECT_EQ(read(committed, committed), ReadStatus::kDamaged);
+    EXPECT_EQ(read(in_progress, committed), ReadStatus::kDamaged);
+
+    v1::Record record;
+    record.mutable_change()->set_operation(v1::OPERATION_INSERT);
+    const std::string body = record.SerializeAsString();
+    const auto read_record = [&](const std::string& bytes) {
+        const std::string frame = test::Frame("\x2a" + test::Varint(bytes.size()) + bytes);
+        return ReadAll(test::Varint(frame.size()) + frame);
+    };
+    v1::Record truncate;
+    truncate.mutable_truncate()->add_relation_ids(1);
+    EXPECT_EQ(read_record(body), ReadStatus::kEnd);
+    EXPECT_EQ(read_record(body + body), ReadStatus::kDamaged);
+    EXPECT_EQ(read_record(truncate.SerializeAsString() + body), ReadStatus::kDamaged);
+    // A change with two new rows, which protobuf would make one.
+    EXPECT_EQ(read_record(std::string("\x22\x02\x1a\x00", 4)), ReadStatus::kEnd);
+    EXPECT_EQ(read_record(std::string("\x22\x04\x1a\x00\x1a\x00", 6)), ReadStatus::kDamaged);
+    EXPECT_EQ(read_record(std::string("\x22\x04\x22\x00\x22\x00", 6)), ReadStatus::kDamaged);
+}
+
+TEST(FrameReader, TakesTheLowHalfOfAnOperationAsProtocDoes)
+{
+    const std::string body = "\x10" + test::Varint((uint64_t{1} << 32) + 3);
+    v1::Change theirs;
+    ASSERT_TRUE(theirs.ParseFromString(body));
+    ChangeView ours;
+    ASSERT_TRUE(ScanChange(body, &ours).ok());
+    EXPECT_EQ(theirs.operation(), v1::OPERATION_DELETE);
+    EXPECT_EQ(ours.operation, ChangeOperation::kDelete);
+}
+
+// Such a name would go into the footer of a segment, which then nobody could read.
+TEST(FrameReader, RefusesNamesThatAreNoUtf8)
+{
+    RelationView relation;
+    EXPECT_TRUE(ScanRelation("\x2a\x02\xc3\xa9", &relation).ok());
+    EXPECT_TRUE(ScanRelation("\x2a\x02\xc3\x28", &relation).damaged());
+    EXPECT_TRUE(ScanRelation("\x22\x01\xff", &relation).damaged());
+    std::vector<RelationStatsView> stats;
+    EXPECT_TRUE(ScanStats("\x0a\x03\x1a\x01\xff", &stats).damaged());
+    EXPECT_TRUE(ScanStats("\x0a\x03\x12\x01\xff", &stats).damaged());
+}
+
 TEST(FrameReader, PassesOverFieldsOfALaterVersion)
 {
     v1::Batch batch = test::Committed(7, 0x1000, 0x1100);

@@ -15,6 +15,7 @@ namespace
 {
 
 using std::string;
+using namespace std::string_literals;
 
 class Renderer
 {
@@ -167,7 +168,6 @@ TEST(FrameText, NumbersOfEnumsThisVersionDoesNotKnow)
 // Fields with the number of a known one and another wire type are passed over, as protoc does.
 TEST(FrameText, FieldsOfAnotherWireType)
 {
-    using namespace std::string_literals;
     // records { relation { id: <bytes> } }: has to be passed over or refused, not to end the process.
     EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x04\x1a\x02\x0a\x00"s)),
               "relation . identity=unspecified\nmore");
@@ -177,6 +177,42 @@ TEST(FrameText, FieldsOfAnotherWireType)
     // records { truncate { relation_ids: 1 } } without packing, which proto3 allows
     EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x04\x2a\x02\x08\x01"s)),
               "0 TRUNCATE relation#1\nmore");
+}
+
+// The order of fields says nothing.
+TEST(FrameText, FieldsInAnyOrder)
+{
+    // relation { root_name: "r" root_namespace: "s" }
+    EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x08\x1a\x06\x42\x01r\x3a\x01s"s)),
+              "relation . partition of s.r identity=unspecified\nmore");
+    // stats { relations { name: "t" namespace: "n" } }
+    EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x0a\x3a\x08\x0a\x06\x1a\x01t\x12\x01n"s)),
+              "stats n.t withheld=0 uncarried=0 not_emitted=0\nmore");
+    // change { new { values { <field 15> bool: true } } }
+    EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x0a\x22\x08\x1a\x06\x0a\x04\x78\x01\x20\x01"s)),
+              "0 CHANGE relation#0: $1=true\nmore");
+}
+
+TEST(FrameText, RefusesAValueThatIsTwo)
+{
+    EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x0a\x22\x08\x1a\x06\x0a\x04\x08\x02\x20\x01"s)),
+              "damaged: a record is malformed");
+}
+
+// A function of the server may return text in its encoding only.
+TEST(FrameText, RefusesTextThatIsNoUtf8)
+{
+    EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x09\x22\x07\x1a\x05\x0a\x03\x2a\x01\xff"s)),
+              "damaged: a record is malformed");
+    EXPECT_EQ(Renderer().Render(golden::MessageAround("\x2a\x05\x32\x03\x0a\x01\xff"s)),
+              "damaged: a record is malformed");
+}
+
+TEST(FrameText, NumericStaysOnItsLine)
+{
+    v1::Value value;
+    value.set_numeric("1\n2 DELETE\0 public.users:"s);
+    EXPECT_EQ(RenderValue(value), "1\\x0a2 DELETE\\x00 public.users:");
 }
 
 // Names come from the database and may hold anything but NUL.

@@ -208,7 +208,7 @@ TEST_P(GoldenRobustness, ReaderStandsFlippedBitsUnderAValidChecksum)
     EXPECT_GT(damaged, 0u);
 }
 
-// protozero asserts wire types, which ends a process that does not look at them first; core is built with assertions.
+// The renderer runs in the server: damage is an answer, never the end of the process.
 TEST_P(GoldenRobustness, RendererStandsFlippedBitsUnderAValidChecksum)
 {
     size_t damaged = 0;
