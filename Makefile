@@ -97,7 +97,7 @@ CMAKE_FLAGS = -G Ninja $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_C
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON = /usr/bin/python3
 
-.PHONY: help deps command command-install demo bench installcheck test-quick test test-long lint format
+.PHONY: help deps command command-install demo bench fuzz installcheck test-quick test test-long lint format
 
 help:
 	@echo "make                 build the plugin against the PostgreSQL of PG_CONFIG"
@@ -107,6 +107,7 @@ help:
 	@echo "make deps            install the Debian packages that building and testing need"
 	@echo "make demo            a throwaway server, a workload, a lake: see it work"
 	@echo "make bench           this plugin and others on the same WAL (BENCH='--scale 0.05': smaller)"
+	@echo "make fuzz            fuzz the readers, FUZZ_SECONDS each (60; FUZZ_TARGETS='label config': only those)"
 	@echo "make installcheck    regression tests against a temporary server (TESTS='a b': only those)"
 	@echo "make test-quick      lint, unit and regression tests (< 3 minutes)"
 	@echo "make test            all of it, with the end-to-end tests (<= 20 minutes)"
@@ -146,6 +147,9 @@ bench:
 	@$(MAKE) --no-print-directory -s all command
 	@$(MAKE) --no-print-directory -s -C regress/bench/floor PG_CONFIG='$(PG_CONFIG)'
 	@$(PYTHON) regress/bench/bench.py $(BENCH)
+
+fuzz: deps
+	@tools/dev/fuzz.sh
 
 test-quick: built
 	@tools/dev/test.sh quick

@@ -29,6 +29,10 @@ count() {
         f=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*(Failed|Exception|Timeout|Not Run)' "$log")
         s=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*Skipped' "$log")
         ;;
+    fuzz)
+        p=$(grep -cE '^[a-z_]+ +ok ' "$log")
+        f=$(grep -cE '^[a-z_]+ +FAILED$' "$log")
+        ;;
     regress)
         p=$(grep -cE '^test .* ok ' "$log")
         f=$(grep -cE '^test .* FAILED ' "$log")
@@ -71,6 +75,9 @@ unit_sanitized() {
         cmake --build build/sanitize -- -k 0 >> build/test/sanitize-build.log &&
         ctest --test-dir build/sanitize -j2 --timeout 900
 }
+fuzz() {
+    FUZZ_SECONDS=$([ "$tier" = long ] && echo 30 || echo 3) tools/dev/fuzz.sh short
+}
 end_to_end() {
     $python -m pytest regress/t -q -rs -p no:cacheprovider --durations=15
 }
@@ -82,6 +89,7 @@ suite unit unit_plain
 suite regress tools/dev/regress.sh
 if [ "$tier" != quick ]; then
     suite unit-sanitized unit_sanitized
+    suite fuzz fuzz
     suite end-to-end end_to_end
 fi
 
