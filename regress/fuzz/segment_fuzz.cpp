@@ -92,17 +92,6 @@ bool CheckFile(std::string_view file)
     return true;
 }
 
-// The footer is under no checksum but the chain's, and how far a segment reaches beyond its last transaction is
-// nowhere else in it.
-bool OnlyEndsLater(v1::SegmentFooter footer, std::string_view file)
-{
-    const auto checked = CheckSegment(file);
-    const v1::SegmentFooter& now = checked.value().footer;
-    const bool later = now.end_lsn() > footer.end_lsn();
-    footer.set_end_lsn(now.end_lsn());
-    return later && footer.SerializeAsString() == now.SerializeAsString();
-}
-
 // As the state machine feeds the writer; nothing where it would refuse.
 std::optional<std::string> Write(std::string_view input)
 {
@@ -205,10 +194,9 @@ void Target(std::string_view input)
         return;
     FUZZ_CHECK(CheckFile(*file));
     if (mode % 4 == 2) {
-        const auto before = CheckSegment(*file);
         bit %= file->size() * 8;
         (*file)[bit / 8] = static_cast<char>((*file)[bit / 8] ^ (1U << bit % 8));
-        FUZZ_CHECK(!CheckFile(*file) || OnlyEndsLater(before.value().footer, *file));
+        FUZZ_CHECK(!CheckFile(*file));
     }
 }
 

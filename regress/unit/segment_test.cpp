@@ -238,16 +238,11 @@ TEST(Segment, EveryTruncationIsSeen)
 TEST(Segment, EveryFlippedBitIsSeen)
 {
     const std::string file = SmallSegment();
-    const auto sound = CheckSegment(file);
-    ASSERT_TRUE(sound.ok());
-    for (size_t i = 0; i < file.size(); i++) {
+    ASSERT_TRUE(CheckSegment(file).ok());
+    for (size_t bit = 0; bit < file.size() * 8; bit++) {
         std::string damaged = file;
-        damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
-        const auto read = CheckSegment(damaged);
-        // The footer is not under its own checksum; the chain's SHA-256 is.
-        if (read.ok()) {
-            EXPECT_NE(read.value().sha256, sound.value().sha256) << i;
-        }
+        damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1U << bit % 8));
+        EXPECT_FALSE(CheckSegment(damaged).ok()) << bit;
     }
     EXPECT_FALSE(CheckSegment(file + "x").ok());
 }

@@ -45,6 +45,11 @@ std::string Xxh128(std::string_view bytes)
     return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
+uint64_t Xxh64(std::string_view bytes)
+{
+    return XXH3_64bits(bytes.data(), bytes.size());
+}
+
 struct RunningDigest::State {
     EVP_MD_CTX* sha = EVP_MD_CTX_new();
     XXH3_state_t* xxh = XXH3_createState();

@@ -2,6 +2,7 @@
 // segment against damage. Over emitted bytes only; neither is ever a token.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ std::string Sha256(std::string_view bytes);
 
 // 16 raw bytes in canonical (big endian) order.
 std::string Xxh128(std::string_view bytes);
+
+// XXH3-64, for what is too small to need more.
+uint64_t Xxh64(std::string_view bytes);
 
 // Both digests of bytes that arrive in pieces.
 class RunningDigest

@@ -222,6 +222,11 @@ Result<bool> SegmentReader::State::ReadFooter()
         return Damage("footer does not end with its length and W2LF");
     if (!footer.ParseFromArray(payload.data(), static_cast<int>(body)))
         return Damage("footer is not a valid protobuf message");
+    // Its end decides where the log goes on, and may lie behind the last
+    // transaction: nothing else in the file would tell that it is wrong.
+    if (body < kFooterChecksumBytes ||
+        footer.footer_xxh3_64() != Xxh64(payload.substr(0, body - kFooterChecksumBytes)))
+        return Damage("XXH3-64 of the footer does not match it");
     const auto compared = CompareFooter();
     if (!compared.ok())
         return compared.error();

@@ -266,6 +266,7 @@ SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, SealedSegment se
     footer.set_xxh3_128(Xxh128(file));
     footer.set_first_commit_time_us(sealed.first_commit_time_us);
     footer.set_last_commit_time_us(sealed.last_commit_time_us);
+    footer.set_footer_xxh3_64(Xxh64(footer.SerializeAsString()));
 
     std::string payload = footer.SerializeAsString();
     AppendLittleEndian32(static_cast<uint32_t>(payload.size()), &payload);

@@ -29,6 +29,8 @@ inline constexpr uint32_t kHeaderFrameMagic = 0x184D2A57;
 inline constexpr uint32_t kFooterFrameMagic = 0x184D2A58;
 inline constexpr std::string_view kHeaderTag = "W2LH";
 inline constexpr std::string_view kFooterTag = "W2LF";
+// The footer's last field, its own checksum: a tag and a fixed64.
+inline constexpr size_t kFooterChecksumBytes = 9;
 
 // Whole transactions, compressed, without a place in the chain.
 struct SealedSegment {

@@ -17,6 +17,7 @@ from .stream import Assembler, StreamError, parse_messages
 
 HEADER_MAGIC = (0x184D2A57).to_bytes(4, "little")
 FOOTER_MAGIC = (0x184D2A58).to_bytes(4, "little")
+FOOTER_CHECKSUM_BYTES = 9  # its last field: a tag and a fixed64
 GENESIS_NAME = "0" * 16 + ".w2l"
 
 
@@ -61,6 +62,8 @@ def read_segment(path, epoch=1):
         footer = wire.parse(wire.segment.SegmentFooter, data[footer_start + 8:-8])
     except ValueError as error:
         raise LakeError(f"{path}: {error}") from error
+    require(xxhash.xxh3_64_intdigest(data[footer_start + 8:-8 - FOOTER_CHECKSUM_BYTES]) == footer.footer_xxh3_64,
+            "the footer's own checksum differs")
     require(header.format_version == 1, f"format version {header.format_version}")
     require(xxhash.xxh3_128_digest(data[:footer_start]) == footer.xxh3_128, "checksum differs from the footer's")
     messages = decompress(path, data[8 + length:footer_start])

@@ -74,6 +74,7 @@ def segment_bytes(header, batches, end_lsn, transactions=0, inserts=0, commit_ti
                              last_commit_time_us=commit_times[1])
     if inserts:
         footer.counts.add(oid=16384, namespace="public", name="users", inserts=inserts)
+    footer.footer_xxh3_64 = xxhash.xxh3_64_intdigest(footer.SerializeToString())
     body = footer.SerializeToString()
     body += len(body).to_bytes(4, "little") + b"W2LF"
     return data + (0x184D2A58).to_bytes(4, "little") + len(body).to_bytes(4, "little") + body
