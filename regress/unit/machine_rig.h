@@ -1,9 +1,11 @@
-// Drives a Machine by hand: keeps what it asked for, answers on request.
+// Drives a Machine by hand: keeps what it asked for, answers on request. And what
+// the tests of its rules (machine_*_test.cpp) send it.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -208,5 +210,46 @@ class Rig
         }
     }
 };
+
+// The transactions of these tests: number n ends at 0x1000 + 0x100 * n.
+inline constexpr uint64_t kOrigin = 0x1000;
+
+using Lsns = std::vector<uint64_t>;
+
+inline uint64_t End(uint32_t number)
+{
+    return kOrigin + 0x100 * number;
+}
+
+inline std::string Numbered(uint32_t number, bool announce = true)
+{
+    return Transaction(number, End(number) - 0x40, End(number), announce);
+}
+
+// A batch of a transaction whose last one has not come.
+inline std::string Opening(uint32_t number)
+{
+    v1::Batch batch = Committed(number, End(number) - 0x40, End(number), false);
+    AddRelation(&batch, 1, "users");
+    AddInsert(&batch, 1, 1, number);
+    return Message(batch);
+}
+
+// Seals what is buffered by age.
+inline void Age(Rig* rig)
+{
+    rig->Advance(Config().max_age_ms);
+}
+
+// Another forwarder, at genesis, ships transactions 1 to `to` as one segment.
+inline void OtherShips(Rig::Objects* lake, uint32_t to)
+{
+    Rig other(lake);
+    other.Start(Server(kOrigin));
+    for (uint32_t i = 1; i <= to; i++)
+        other.Send(Numbered(i, i == 1));
+    Age(&other);
+    other.AnswerPut();
+}
 
 } // namespace wal2lake::test

@@ -1,0 +1,157 @@
+// The connection: its loss, status messages, a server that shuts down.
+#include "machine_rig.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+using test::Age;
+using test::End;
+using test::kOrigin;
+using test::Lsns;
+using test::Numbered;
+using test::Opening;
+using test::Rig;
+using test::Server;
+
+TEST(Machine, DisconnectDiscardsTheOpenTransactionAndSealsTheRest)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    rig.Send(Opening(2));
+    rig.Feed(event::Disconnected{"", "server closed the connection unexpectedly"});
+    ASSERT_TRUE(rig.put_);
+    rig.connect_ = false;
+    rig.Advance(25'000);
+    ASSERT_TRUE(rig.connect_);
+    // The new session starts at the tail while the put is still open.
+    rig.Feed(event::Connected{Server(kOrigin)});
+    EXPECT_EQ(rig.start_lsn_, kOrigin);
+    rig.Feed(event::Streaming{});
+    rig.Send(Numbered(1));
+    rig.Send(Numbered(2));
+    rig.AnswerPut();
+    Age(&rig);
+    rig.AnswerPut();
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2)}));
+}
+
+TEST(Machine, RetriesGrowWithJitterUpToTheCap)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.AnswerReads();
+    int64_t longest = 0;
+    for (int i = 0; i < 30; i++) {
+        ASSERT_TRUE(rig.connect_);
+        rig.connect_ = false;
+        rig.Feed(event::Disconnected{"", "connection refused"});
+        const int64_t wait = rig.machine_.deadline_ms() - rig.now_ms_;
+        EXPECT_GT(wait, 0);
+        EXPECT_LE(wait, 20'000);
+        longest = std::max(longest, wait);
+        rig.Advance(wait);
+    }
+    EXPECT_GT(longest, 5'000);
+}
+
+TEST(Machine, StatusRunsOnItsOwnTimer)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    SourceFacts facts = Server(kOrigin);
+    facts.wal_sender_timeout_ms = 9'000;
+    rig.Start(facts);
+    rig.Send(Numbered(1));
+    Age(&rig);
+    ASSERT_TRUE(rig.put_);
+    // The store hangs; the server must not lose patience.
+    const int before = rig.statuses_;
+    for (int i = 0; i < 10; i++) {
+        EXPECT_LE(rig.machine_.deadline_ms() - rig.now_ms_, 3'000);
+        rig.Advance(3'000);
+    }
+    EXPECT_GE(rig.statuses_ - before, 10);
+    EXPECT_EQ(rig.status_->flushed_lsn, kOrigin);
+}
+
+TEST(Machine, AnswersRequestsButNeverMoreThanTenASecond)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Advance(1'000);
+    const int before = rig.statuses_;
+    for (int i = 0; i < 1'000; i++) {
+        rig.Feed(event::Keepalive{kOrigin, true});
+        rig.Advance(1);
+    }
+    EXPECT_GE(rig.statuses_ - before, 5);
+    EXPECT_LE(rig.statuses_ - before, 11);
+}
+
+// A server that shuts down: it asks, we answer, it asks again.
+void Drain(Rig* rig, uint64_t wal_end)
+{
+    for (int i = 0; i < 4; i++) {
+        rig->Feed(event::Keepalive{wal_end, true});
+        rig->Advance(100);
+    }
+}
+
+TEST(Machine, ShipsAtOnceForADrainingServer)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    Drain(&rig, 0x9000);
+    ASSERT_TRUE(rig.put_);
+    rig.AnswerPut();
+    // Then what follows the last transaction, so that flush reaches the end.
+    ASSERT_TRUE(rig.put_);
+    rig.AnswerPut();
+    rig.Advance(100);
+    EXPECT_EQ(rig.status_->flushed_lsn, 0x9000U);
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1)}));
+}
+
+TEST(Machine, LeavesADrainingServerThatTheStoreKeepsWaiting)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    Drain(&rig, 0x9000);
+    ASSERT_TRUE(rig.put_);
+    rig.Advance(2'500);
+    EXPECT_TRUE(rig.disconnected_);
+    EXPECT_EQ(rig.max_flushed_, kOrigin);
+    rig.connect_ = false;
+    rig.Advance(9'000);
+    EXPECT_FALSE(rig.connect_);
+    rig.Advance(1'500);
+    EXPECT_TRUE(rig.connect_);
+    rig.AnswerPut();
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1)}));
+}
+
+TEST(Machine, OrdinaryRequestsAreNoDraining)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    for (int i = 0; i < 20; i++) {
+        rig.Feed(event::Keepalive{0x9000, true});
+        rig.Advance(1'500);
+    }
+    EXPECT_FALSE(rig.saw("draining"));
+    EXPECT_FALSE(rig.put_);
+}
+
+} // namespace
+} // namespace wal2lake
