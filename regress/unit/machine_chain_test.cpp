@@ -193,6 +193,30 @@ TEST(Machine, ALogThatGrowsWhileWeLookIsNoGap)
     EXPECT_FALSE(rig.finished());
 }
 
+// A sleeper that wakes may hear first that its slot is ahead. It still learns of
+// its own put what is there.
+TEST(Machine, ReadsTheTailAgainOnlyOnceTheOpenPutIsAnswered)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    Age(&rig);
+    ASSERT_TRUE(rig.put_);
+    OtherShips(&lake, 2);
+    rig.Feed(event::Disconnected{"57P01", "terminating connection"});
+    rig.Advance(25'000);
+    rig.Feed(event::Connected{Server(End(2))});
+    EXPECT_TRUE(rig.disconnected_);
+    rig.Advance(60'000);
+    EXPECT_FALSE(rig.read_head_ || rig.list_ || rig.read_object_);
+    rig.AnswerPut();
+    EXPECT_TRUE(rig.saw("adopted"));
+    rig.AnswerReads();
+    EXPECT_TRUE(rig.saw("tail_found"));
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2)}));
+}
+
 TEST(Machine, PutsNothingBehindATailThatVanished)
 {
     Rig::Objects lake;
