@@ -197,8 +197,9 @@ void Machine::Launch(SegmentName name, SegmentFile file, CommitTimes commit_time
 void Machine::IssuePut()
 {
     store_op_ = StoreOp::kPut;
+    const bool first = inflight_->genesis() || Planted(Bug::kUnanchored);
     Do(action::PutObject{FormatSegmentName(inflight_->name), inflight_->file,
-                         inflight_->genesis() ? std::string() : FormatSegmentName(tail_->name)});
+                         first ? std::string() : FormatSegmentName(tail_->name)});
     if (Planted(Bug::kNameBeforeConfirm)) {
         store_op_ = StoreOp::kNone;
         Confirm();

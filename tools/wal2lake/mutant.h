@@ -31,6 +31,8 @@ enum class Bug : uint8_t {
     kConnectUnfenced,
     // A segment does not name the hash of its predecessor.
     kUnchained,
+    // A put does not ask for its predecessor.
+    kUnanchored,
     // The hint is the tail, whatever follows it.
     kTrustHint,
     // A transaction cut by a disconnect is kept and goes on in the next session.

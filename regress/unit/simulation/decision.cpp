@@ -60,9 +60,10 @@ constexpr auto kVerbs = std::to_array<VerbFacts>({
 });
 static_assert(kVerbs.size() == static_cast<size_t>(Verb::kCount));
 
-constexpr auto kCalamities = std::to_array<Verb>(
-    {Verb::kFailover, Verb::kFailover, Verb::kSteal, Verb::kRecreate, Verb::kDropSlot, Verb::kLoseSlot,
-     Verb::kSetBack, Verb::kIntrude, Verb::kIntrude, Verb::kIntrude, Verb::kVanish});
+constexpr auto kCalamities =
+    std::to_array<Verb>({Verb::kFailover, Verb::kFailover, Verb::kSteal, Verb::kRecreate, Verb::kDropSlot,
+                         Verb::kLoseSlot, Verb::kSetBack, Verb::kIntrude, Verb::kIntrude, Verb::kIntrude,
+                         Verb::kVanish, Verb::kVanish, Verb::kVanish});
 
 // The standard's distributions differ between libraries; this does not.
 class Dice

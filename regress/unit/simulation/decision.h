@@ -67,6 +67,8 @@ enum class Verb : uint8_t {
     kLoseSlot,
     kSetBack,
     kIntrude,
+    // An older copy of the lake takes its place; one forwarder (b odd) or none
+    // lives through it.
     kVanish,
 
     kCount,

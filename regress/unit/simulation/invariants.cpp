@@ -58,6 +58,12 @@ bool Chain::has_end(uint64_t lsn) const
     return std::any_of(links_.rbegin(), links_.rend(), [lsn](const Link& link) { return link.end == lsn; });
 }
 
+void Chain::Vanished()
+{
+    gone_.insert(links_.back().end);
+    links_.pop_back();
+}
+
 bool Chain::holds(const std::vector<Commit>& history) const
 {
     return exists() && links_.back().commits == history.size();

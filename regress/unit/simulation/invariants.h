@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,8 @@ class Chain
     uint64_t end() const { return links_.empty() ? 0 : links_.back().end; }
     uint32_t timeline() const { return links_.empty() ? 0 : links_.back().facts.header.timeline(); }
     bool has_end(uint64_t lsn) const;
+    // Also of an object that was taken away since.
+    bool had_end(uint64_t lsn) const { return has_end(lsn) || gone_.contains(lsn); }
     size_t size() const { return links_.size(); }
     // All that was committed to `history` is in it.
     bool holds(const std::vector<Commit>& history) const;
@@ -77,7 +80,7 @@ class Chain
     // timeline it names.
     Verdict Created(const std::string& name, const std::string& bytes, const std::vector<Commit>* history);
     // The last object was taken away.
-    void Vanished() { links_.pop_back(); }
+    void Vanished();
 
     // An object of somebody else's, at the end of the chain.
     std::string MakeForeign(Foreign kind, std::string* name);
@@ -99,6 +102,7 @@ class Chain
                          Link* link) const;
 
     std::vector<Link> links_;
+    std::set<uint64_t> gone_;
     Foreign foreign_ = Foreign::kNone;
     std::string foreign_name_;
     uint64_t foreign_end_ = 0;

@@ -60,9 +60,9 @@ TEST_P(PlantedBug, IsFoundByItsTrace)
 INSTANTIATE_TEST_SUITE_P(Simulation, PlantedBug,
                          testing::Values(Bug::kAckBeforePut, Bug::kIdleBeforeSegment, Bug::kNameBeforeConfirm,
                                          Bug::kExistsIsSuccess, Bug::kKeepCovered, Bug::kAdoptUnfenced,
-                                         Bug::kConnectUnfenced, Bug::kUnchained, Bug::kTrustHint,
-                                         Bug::kHalfTransaction, Bug::kReplayTwice, Bug::kNoBudget,
-                                         Bug::kAnswerAll),
+                                         Bug::kConnectUnfenced, Bug::kUnchained, Bug::kUnanchored,
+                                         Bug::kTrustHint, Bug::kHalfTransaction, Bug::kReplayTwice,
+                                         Bug::kNoBudget, Bug::kAnswerAll),
                          [](const auto& bug) { return BugName(bug.param); });
 
 TEST(Traces, NameBugsAndRulesThatExist)

@@ -82,7 +82,7 @@ TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
                                  Wanted{"Message", "put open"},       Wanted{"Message", "store idle"},
                                  Wanted{"Keepalive", "put open"},     Wanted{"Disconnected", "put open"},
                                  Wanted{"StopRequested", "put open"}, Wanted{"StopRequested", "streaming"},
-                                 Wanted{"StopRequested", "down"}})
+                                 Wanted{"StopRequested", "down"},     Wanted{"PredecessorGone", "streaming"}})
         EXPECT_GE(coverage.events(wanted.event, wanted.link), 1U) << wanted.event << ", " << wanted.link;
     if (HasFailure())
         std::puts(coverage.Table().c_str());

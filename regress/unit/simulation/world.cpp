@@ -128,12 +128,9 @@ bool World::Dies(Forwarder& forwarder, Edge edge, Side side)
 // What it had sent to the store may arrive yet; what it had not done is undone.
 void World::Crash(Forwarder& forwarder, bool slot_stays_busy)
 {
-    constexpr size_t kMostLate = 6;
     if (forwarder.request)
-        if (auto* put = std::get_if<action::PutObject>(&*forwarder.request))
-            lake_.late.push_back(std::move(*put));
-    if (lake_.late.size() > kMostLate)
-        lake_.late.pop_front();
+        if (const auto* put = std::get_if<action::PutObject>(&*forwarder.request))
+            Delay(forwarder, *put);
     if (forwarder.server != nullptr && forwarder.server->reader == forwarder.number && !slot_stays_busy)
         forwarder.server->reader = 0;
     forwarder.dead = true;
@@ -217,9 +214,9 @@ void World::CheckName(const Forwarder& forwarder, const action::PutObject& put)
 {
     const auto name = ParseSegmentName(put.name);
     if (!name ||
-        (name->start_lsn != 0 && !chain_.has_end(name->start_lsn) && chain_.foreign() == Foreign::kNone))
+        (name->start_lsn != 0 && !chain_.had_end(name->start_lsn) && chain_.foreign() == Foreign::kNone))
         Judge(forwarder,
-              Violation{Rule::kNameTooEarly, put.name + " begins where no object of the log ends"});
+              Violation{Rule::kNameTooEarly, put.name + " begins where no object of the log ended"});
 }
 
 void World::CarryOut(Forwarder& forwarder, const Action& action)
@@ -246,7 +243,8 @@ void World::CarryOut(Forwarder& forwarder, const Action& action)
     } else if (const auto* status = std::get_if<action::SendStatus>(&action)) {
         // Whoever starts behind a foreign object cannot see that it does not
         // continue the log; only those who run can, and `wal2lake verify`.
-        const uint64_t durable = chain_.foreign() == Foreign::kLink ? UINT64_MAX : chain_.end();
+        const uint64_t durable =
+            chain_.foreign() == Foreign::kLink ? UINT64_MAX : std::max(chain_.end(), forwarder.remembers);
         const uint64_t sent = forwarder.session ? forwarder.session->sent_lsn() : 0;
         Judge(forwarder, forwarder.statuses.Sent(forwarder.now_ms, *status, durable, sent));
         if (forwarder.session && !forwarder.half_open)
@@ -276,21 +274,44 @@ const std::vector<Commit>* World::HistoryOf(uint32_t timeline) const
     return nullptr;
 }
 
-bool World::Create(const std::string& name, const Bytes& bytes)
+// Not behind what is no more: others may have written a name of it anew.
+void World::Delay(const Forwarder& forwarder, const action::PutObject& put)
 {
-    if (!lake_.Put(name, bytes))
+    constexpr size_t kMostLate = 6;
+    if (forwarder.remembers > chain_.end())
+        return;
+    lake_.late.push_back(put);
+    if (lake_.late.size() > kMostLate)
+        lake_.late.pop_front();
+}
+
+bool World::Anchored(const action::PutObject& put) const
+{
+    return put.predecessor.empty() || lake_.Read(put.predecessor).ok();
+}
+
+bool World::Remembered() const
+{
+    return std::any_of(forwarders_.begin(), forwarders_.end(), [this](const auto& forwarder) {
+        return !forwarder->dead && forwarder->remembers > chain_.end();
+    });
+}
+
+bool World::Create(const action::PutObject& put)
+{
+    if (!Anchored(put) || !lake_.Put(put.name, put.bytes))
         return false;
     if (tell_)
-        tell_("  the lake has " + name);
-    const auto checked = CheckSegment(*bytes);
+        tell_("  the lake has " + put.name);
+    const auto checked = CheckSegment(*put.bytes);
     const uint32_t timeline = checked.ok() ? checked.value().header.timeline() : 0;
-    if (auto verdict = chain_.Created(name, *bytes, HistoryOf(timeline)))
+    if (auto verdict = chain_.Created(put.name, *put.bytes, HistoryOf(timeline)))
         Break(verdict->rule, verdict->sentence);
     return true;
 }
 
 // Each is a part of the sentence that says so.
-std::vector<std::string> World::WhyNotGoOn(const FakeServer& server) const
+std::vector<std::string> World::WhyNotGoOn(const FakeServer& server, uint64_t remembers) const
 {
     std::vector<std::string> reasons;
     const auto where = [&](bool holds, const char* reason) {
@@ -304,7 +325,7 @@ std::vector<std::string> World::WhyNotGoOn(const FakeServer& server) const
     if (chain_.exists()) {
         where(server.timeline != chain_.timeline(), "timeline");
         where(server.confirmed > chain_.end(), "gap: ");
-        where(server.wal_end < chain_.end(), "set back");
+        where(server.wal_end < std::max(chain_.end(), remembers), "set back");
     }
     return reasons;
 }
@@ -313,20 +334,23 @@ std::vector<std::string> World::WhyNotGoOn(const FakeServer& server) const
 void World::CheckEnding(Forwarder& forwarder, const action::Finish& finish)
 {
     bool legal = false;
+    const bool remembers = forwarder.remembers > chain_.end();
     switch (finish.code) {
     case ExitCode::kOk:
         legal = forwarder.stop_requested;
         break;
     case ExitCode::kStore:
-        legal = forwarder.stop_requested || forwarder.store_forbidden;
+        legal = forwarder.stop_requested || forwarder.store_forbidden ||
+                (remembers && finish.sentence.find("does not exist") != std::string::npos);
         break;
     case ExitCode::kSource:
         legal = forwarder.server_refused || (forwarder.judged != nullptr &&
                                              (!forwarder.judged->slot_exists || forwarder.judged->slot_lost));
         break;
     case ExitCode::kLake:
+        legal = remembers && finish.sentence.find("while we ran") != std::string::npos;
         if (forwarder.judged != nullptr)
-            for (const std::string& reason : WhyNotGoOn(*forwarder.judged))
+            for (const std::string& reason : WhyNotGoOn(*forwarder.judged, forwarder.remembers))
                 legal = legal || finish.sentence.find(reason) != std::string::npos;
         break;
     default:

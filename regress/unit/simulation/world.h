@@ -68,6 +68,8 @@ class World
         bool stop_requested = false;
         bool store_forbidden = false;
         bool server_refused = false;
+        // The end of a log that it may have known and that is no more.
+        uint64_t remembers = 0;
         // Where it is to die.
         std::optional<std::pair<Edge, Side>> doom;
 
@@ -91,10 +93,16 @@ class World
     void Ask(Forwarder& forwarder, Request request);
     void Leave(Forwarder& forwarder);
     void CheckName(const Forwarder& forwarder, const action::PutObject& put);
-    bool Create(const std::string& name, const Bytes& bytes);
+    // Neither if its predecessor is not there, nor if the name is taken.
+    bool Create(const action::PutObject& put);
+    bool Anchored(const action::PutObject& put) const;
+    // May arrive when nobody waits for it any more.
+    void Delay(const Forwarder& forwarder, const action::PutObject& put);
+    // Whether somebody who runs may know a longer log than there is.
+    bool Remembered() const;
     const std::vector<Commit>* HistoryOf(uint32_t timeline) const;
-    // Why a forwarder at `server` must not go on.
-    std::vector<std::string> WhyNotGoOn(const FakeServer& server) const;
+    // Why a forwarder at `server` must not go on; one may remember a longer log.
+    std::vector<std::string> WhyNotGoOn(const FakeServer& server, uint64_t remembers = 0) const;
     FakeServer& Primary() { return *servers_.back(); }
 
     // world_decisions.cpp: what the decisions do.
@@ -121,7 +129,7 @@ class World
     void Happen(const Decision& decision);
     void Sweep();
     void FailOver(uint32_t lost, bool old_one_stays);
-    void Vanish(size_t count);
+    void Vanish(size_t count, Forwarder* survivor);
     bool Arrived();
     void SettleWith(Forwarder& forwarder);
 

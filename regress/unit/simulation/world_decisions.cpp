@@ -40,6 +40,8 @@ Error Failure(bool for_good)
 
 void World::Do(const Decision& decision)
 {
+    if (broken_)
+        return;
     Forwarder& forwarder = *forwarders_[decision.who % forwarders_.size()];
     ToForwarder(forwarder, decision);
     if (!broken_)
@@ -138,13 +140,15 @@ void World::Happen(const Decision& decision)
             const size_t which = a % lake_.late.size();
             const action::PutObject put = lake_.late[which];
             lake_.late.erase(lake_.late.begin() + static_cast<std::ptrdiff_t>(which));
-            Create(put.name, put.bytes);
+            Create(put);
         }
         return;
     case Verb::kHint:
         return SpoilHint(a);
     case Verb::kSpawn:
-        if (forwarders_.size() < kMostForwarders)
+        // A name does not tell what is in the object: whoever knows a longer log
+        // would take another one's objects for those that it knew.
+        if (forwarders_.size() < kMostForwarders && !Remembered())
             Fresh();
         return;
     case Verb::kFailover:
@@ -168,14 +172,15 @@ void World::Happen(const Decision& decision)
         server.SetBack(1 + a % 4);
         return CutReaders(server, "server closed the connection unexpectedly");
     case Verb::kIntrude:
-        if (chain_.exists() && chain_.foreign() == Foreign::kNone) {
+        if (chain_.exists() && chain_.foreign() == Foreign::kNone && !Remembered()) {
             std::string name;
             auto bytes = chain_.MakeForeign(static_cast<Foreign>(1 + a % 4), &name);
             lake_.Put(name, std::make_shared<const std::string>(std::move(bytes)));
         }
         return;
     case Verb::kVanish:
-        return Vanish(1 + a % 3);
+        return Vanish(1 + a % 3,
+                      decision.b % 2 == 1 ? forwarders_[decision.who % forwarders_.size()].get() : nullptr);
     default:
         return;
     }
@@ -220,7 +225,7 @@ std::optional<bool> World::StorePut(Forwarder& forwarder)
     if (Dies(forwarder, Edge::kPutStored, Side::kBefore))
         return std::nullopt;
     forwarder.request.reset();
-    const bool created = Create(put.name, put.bytes);
+    const bool created = Create(put);
     if (broken_ || Dies(forwarder, Edge::kPutStored, Side::kAfter) ||
         Dies(forwarder, Edge::kReply, Side::kBefore))
         return std::nullopt;
@@ -230,8 +235,7 @@ std::optional<bool> World::StorePut(Forwarder& forwarder)
 void World::AnswerTruly(Forwarder& forwarder)
 {
     if (std::holds_alternative<action::PutObject>(*forwarder.request)) {
-        const std::string before = std::get<action::PutObject>(*forwarder.request).predecessor;
-        if (!before.empty() && !lake_.Read(before).ok()) {
+        if (!Anchored(std::get<action::PutObject>(*forwarder.request))) {
             forwarder.request.reset();
             Feed(forwarder, event::PredecessorGone{});
             return;
@@ -257,7 +261,7 @@ void World::AnswerPutWrongly(Forwarder& forwarder, Verb verb)
         if (!StorePut(forwarder))
             return;
     } else if (verb == Verb::kDelay) {
-        lake_.late.push_back(std::get<action::PutObject>(*forwarder.request));
+        Delay(forwarder, std::get<action::PutObject>(*forwarder.request));
     }
     forwarder.request.reset();
     Feed(forwarder, event::PutFailed{Failure(verb == Verb::kForbid)});
@@ -463,13 +467,16 @@ void World::FailOver(uint32_t lost, bool old_one_stays)
         forwarder->route = servers_.size() - 1;
 }
 
-// An older copy of the lake takes its place; nobody runs meanwhile.
-void World::Vanish(size_t count)
+// An older copy of the lake takes its place. At most one runs meanwhile.
+void World::Vanish(size_t count, Forwarder* survivor)
 {
     if (chain_.foreign() != Foreign::kNone)
         return;
     for (auto& forwarder : forwarders_)
-        Crash(*forwarder);
+        if (forwarder.get() != survivor)
+            Crash(*forwarder);
+    if (survivor != nullptr)
+        survivor->remembers = std::max(survivor->remembers, chain_.end());
     lake_.late.clear();
     for (; count > 0 && chain_.size() > 1; count--) {
         lake_.Remove(chain_.last_name());
@@ -480,9 +487,11 @@ void World::Vanish(size_t count)
 void World::Settle()
 {
     while (!lake_.late.empty() && !broken_) {
-        Create(lake_.late.front().name, lake_.late.front().bytes);
+        Create(lake_.late.front());
         lake_.late.pop_front();
     }
+    if (broken_)
+        return;
     for (size_t i = 1; i < forwarders_.size(); i++)
         Crash(*forwarders_[i]);
     if (forwarders_[0]->stop_requested)
