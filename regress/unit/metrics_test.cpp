@@ -15,7 +15,6 @@ BoardEntry Healthy(const std::string& id)
     BoardEntry entry;
     entry.id = id;
     entry.status.state = SourceState::kStreaming;
-    entry.status.updated_ms = kContext.now_ms;
     entry.status.streamed_ms = kContext.now_ms;
     entry.status.heard_ms = kContext.now_ms;
     entry.status.ask_interval_ms = 10'000;
@@ -113,7 +112,7 @@ TEST(Health, NamesTheSourceThatDoesNotMove)
 TEST(Health, ALoopThatHangsIsNotAlive)
 {
     BoardEntry hanging = Healthy("a");
-    hanging.status.updated_ms = kContext.now_ms - 121'000;
+    hanging.status.busy_since_ms = kContext.now_ms - 121'000;
     EXPECT_EQ(AnswerMonitoring("/livez", {hanging}, kContext).status, 503);
     EXPECT_EQ(AnswerMonitoring("/healthz", {hanging}, kContext).status, 503);
 }

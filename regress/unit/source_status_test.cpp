@@ -1,6 +1,11 @@
 // What a source tells of itself, and when it counts as moving.
 #include "source_status.h"
 
+#include <thread>
+
+#include <unistd.h>
+
+#include "clock.h"
 #include "machine_rig.h"
 
 namespace wal2lake
@@ -54,7 +59,6 @@ SourceStatus Look(const Rig& rig)
 {
     SourceStatus status;
     rig.machine_.Describe(&status);
-    status.updated_ms = rig.now_ms_;
     return status;
 }
 
@@ -244,8 +248,16 @@ TEST(SourceStatus, NothingMovesBeforeItStreamsOrWhileItRests)
     SourceStatus resting;
     resting.state = SourceState::kResting;
     EXPECT_TRUE(WhyNotMoving(resting, 0));
-    EXPECT_TRUE(IsAlive(resting, 1'000'000)) << "it sleeps on purpose";
-    EXPECT_FALSE(IsAlive(SourceStatus{}, 1'000'000));
+}
+
+TEST(SourceStatus, AThreadThatDoesNotComeBackIsNotAlive)
+{
+    SourceStatus status;
+    EXPECT_TRUE(IsAlive(status, 1'000'000)) << "it waits, for whatever";
+    status.busy_since_ms = 1'000'000;
+    EXPECT_TRUE(IsAlive(status, 1'120'000));
+    EXPECT_FALSE(IsAlive(status, 1'120'001));
+    EXPECT_EQ(status.busy_ms(1'120'001), 120'001);
 }
 
 TEST(SourceStatus, TablesAreToldByTheirStats)
@@ -290,6 +302,35 @@ TEST(StatusBoard, KeepsRefusalsAndLetsASourceThatStoppedFallBehind)
     EXPECT_EQ(entry.refusals.counts[4], 2U);
     EXPECT_EQ(entry.refusals.last_us[4], 9);
     EXPECT_EQ(board.Read()[0].refusals.counts[4], 0U);
+}
+
+TEST(StatusBoard, AThreadIsBusyUnlessItWaitsOrHasStopped)
+{
+    const int64_t before = NowMs();
+    StatusBoard board({"a", "b"});
+    const auto busy_since = [&](size_t source) { return board.Read()[source].status.busy_since_ms; };
+    ASSERT_TRUE(busy_since(0)) << "it has not come to where it waits";
+    EXPECT_GE(*busy_since(0), before);
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    std::thread waiting([&] {
+        pollfd fd{ends[0], POLLIN, 0};
+        EXPECT_EQ(board.Poll(1, &fd, 1, 60'000), 1);
+    });
+    while (busy_since(1))
+        std::this_thread::yield();
+    board.Publish(1, {});
+    EXPECT_FALSE(busy_since(1)) << "what it publishes changes nothing about that";
+    EXPECT_TRUE(busy_since(0));
+    const int64_t woken = NowMs();
+    EXPECT_EQ(::write(ends[1], "x", 1), 1);
+    waiting.join();
+    ASSERT_TRUE(busy_since(1));
+    EXPECT_GE(*busy_since(1), woken);
+    board.Stopped(1, ExitCode::kSource, SourceState::kResting, 5);
+    EXPECT_FALSE(busy_since(1));
+    ::close(ends[0]);
+    ::close(ends[1]);
 }
 
 TEST(StatusBoard, ASourceThatIsTriedAgainIsBehindSinceItStopped)

@@ -52,7 +52,6 @@ Driver::Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* 
 
 ExitCode Driver::Run()
 {
-    config_.heartbeat->Turn(false);
     while (!finished_) {
         FeedClock();
         if (finished_)
@@ -110,8 +109,6 @@ void Driver::Publish()
 
 void Driver::PublishNow()
 {
-    if (config_.board == nullptr)
-        return;
     published_ms_ = NowMs();
     if (machine_.table_stats_heard() != tables_heard_) {
         tables_heard_ = machine_.table_stats_heard();
@@ -119,7 +116,6 @@ void Driver::PublishNow()
     }
     SourceStatus status;
     machine_.Describe(&status);
-    status.updated_ms = published_ms_;
     status.tables = tables_;
     config_.board->Publish(config_.number, std::move(status));
 }
@@ -229,9 +225,7 @@ void Driver::Wait()
     }
     const int64_t longest = unpublished_ ? kPublishMs : 60'000;
     const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, longest);
-    config_.heartbeat->Rest(streaming_);
-    ::poll(fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
-    config_.heartbeat->Turn(streaming_);
+    config_.board->Poll(config_.number, fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
     stop_asked_ = (fds[0].revents & POLLIN) != 0;
     readable_ = (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
     if (readable_ && reading && taken_bytes_ < kGatherBytes && NowMs() - taken_ms_ <= kGatherMs)

@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 
-#include "heartbeat.h"
 #include "log.h"
 #include "machine.h"
 #include "memory_budget.h"
@@ -27,9 +26,7 @@ struct DriverConfig {
     size_t number = 0;
     // Readable once the process is to stop; not read, so that all see it.
     int stop_fd = -1;
-    // Where the loop shows that it turns; outlives the driver.
-    Heartbeat* heartbeat = nullptr;
-    // Where others see what it is doing; none where nobody looks.
+    // Where others see what it is doing, and that it turns; outlives the driver.
     StatusBoard* board = nullptr;
 };
 

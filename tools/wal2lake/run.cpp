@@ -19,7 +19,6 @@
 #include "clock.h"
 #include "driver.h"
 #include "endpoint.h"
-#include "heartbeat.h"
 #include "metrics.h"
 #include "service_manager.h"
 #include "slot.h"
@@ -66,8 +65,7 @@ class Fleet
     Fleet(const Settings& settings, const Log& log, bool create_slot)
         : settings_(settings), log_(log), create_slot_(create_slot), budget_(settings.config.sources.size()),
           board_(IdsOf(settings.config.sources)), stop_fd_(::eventfd(0, EFD_CLOEXEC)),
-          ended_fd_(::eventfd(0, EFD_CLOEXEC)), codes_(budget_.sources(), ExitCode::kOk),
-          heartbeats_(budget_.sources())
+          ended_fd_(::eventfd(0, EFD_CLOEXEC)), codes_(budget_.sources(), ExitCode::kOk)
     {
     }
     ~Fleet()
@@ -151,12 +149,12 @@ class Fleet
     void Report(ServiceManager* manager) const
     {
         size_t streaming = 0;
-        milliseconds longest_busy{0};
-        for (const Heartbeat& heartbeat : heartbeats_) {
-            streaming += heartbeat.streaming() ? 1 : 0;
-            longest_busy = std::max(longest_busy, heartbeat.busy());
+        int64_t longest_busy_ms = 0;
+        for (const BoardEntry& entry : board_.Read()) {
+            streaming += entry.status.state == SourceState::kStreaming ? 1 : 0;
+            longest_busy_ms = std::max(longest_busy_ms, entry.status.busy_ms(NowMs()));
         }
-        manager->Report(streaming, heartbeats_.size(), longest_busy);
+        manager->Report(streaming, budget_.sources(), milliseconds(longest_busy_ms));
     }
 
     // Runs source number `number` until it may end.
@@ -167,7 +165,6 @@ class Fleet
         for (;;) {
             const auto began = std::chrono::steady_clock::now();
             codes_[number] = Guarded(number, log);
-            heartbeats_[number].Rest(false);
             const bool last = alone() || stopping();
             board_.Stopped(number, codes_[number], last ? SourceState::kEnded : SourceState::kResting,
                            UnixUs());
@@ -180,7 +177,7 @@ class Fleet
                        "the other sources go on; this one is tried again",
                        {{"after_ms", static_cast<int64_t>(rest.count())}}});
             pollfd stop{stop_fd_, POLLIN, 0};
-            if (::poll(&stop, 1, static_cast<int>(rest.count())) == 1)
+            if (board_.Poll(number, &stop, 1, static_cast<int>(rest.count())) == 1)
                 break;
             rest = std::min(rest * 2, kLongestRest);
         }
@@ -213,11 +210,7 @@ class Fleet
         auto store = OpenStore(settings_.config.lake_url);
         if (!store.ok())
             return Refuse(log, ExitCode::kUsage, store.error().text);
-        DriverConfig config{source.conninfo,
-                            MakeMachineConfig(settings_.config, source),
-                            number,
-                            stop_fd_,
-                            &heartbeats_[number],
+        DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_,
                             &board_};
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();
@@ -282,7 +275,6 @@ class Fleet
     std::condition_variable ended_;
     size_t running_ = 0;
     std::vector<ExitCode> codes_;
-    std::vector<Heartbeat> heartbeats_;
     // Last, so that it stops looking at the board before that goes.
     std::unique_ptr<Endpoint> endpoint_;
 };

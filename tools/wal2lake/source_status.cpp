@@ -11,8 +11,10 @@ namespace
 
 // A short hiccup, of server or store, is no standstill.
 constexpr int64_t kGraceMs = 10'000;
-// The driver sleeps at most a minute, and a connection attempt takes 15 s.
+// Looking up the name of a server may take half a minute.
 constexpr int64_t kLoopMs = 120'000;
+// In busy_since_ms_, of a thread that waits.
+constexpr int64_t kWaits = -1;
 
 std::string Seconds(int64_t ms)
 {
@@ -46,8 +48,7 @@ double SourceStatus::lag_seconds(int64_t now_us) const
 
 bool IsAlive(const SourceStatus& status, int64_t now_ms)
 {
-    const bool sleeps = status.state == SourceState::kResting || status.state == SourceState::kEnded;
-    return sleeps || now_ms - status.updated_ms <= kLoopMs;
+    return status.busy_ms(now_ms) <= kLoopMs;
 }
 
 std::optional<std::string> WhyNotMoving(const SourceStatus& status, int64_t now_ms)
@@ -71,7 +72,7 @@ std::optional<std::string> WhyNotMoving(const SourceStatus& status, int64_t now_
         break;
     }
     if (!IsAlive(status, now_ms))
-        return "its loop has not turned for " + Seconds(now_ms - status.updated_ms);
+        return "its loop has not turned for " + Seconds(status.busy_ms(now_ms));
     if (status.waiting && now_ms - status.moved_ms > 3 * status.max_age_ms + kGraceMs)
         return "nothing has become durable for " + Seconds(now_ms - status.moved_ms) + ", " +
                std::to_string(status.buffered_bytes) + " bytes wait for the store";
@@ -82,12 +83,20 @@ std::optional<std::string> WhyNotMoving(const SourceStatus& status, int64_t now_
     return std::nullopt;
 }
 
-StatusBoard::StatusBoard(const std::vector<std::string>& ids)
+StatusBoard::StatusBoard(const std::vector<std::string>& ids) : busy_since_ms_(ids.size())
 {
-    SourceStatus begun;
-    begun.updated_ms = NowMs();
     for (const std::string& id : ids)
-        entries_.push_back({id, begun, {}});
+        entries_.push_back({id, {}, {}});
+    for (auto& since : busy_since_ms_)
+        since = NowMs();
+}
+
+int StatusBoard::Poll(size_t source, pollfd* fds, nfds_t count, int timeout_ms)
+{
+    busy_since_ms_[source] = kWaits;
+    const int ready = ::poll(fds, count, timeout_ms);
+    busy_since_ms_[source] = NowMs();
+    return ready;
 }
 
 void StatusBoard::Publish(size_t source, SourceStatus status)
@@ -106,6 +115,7 @@ void StatusBoard::Stopped(size_t source, ExitCode code, SourceState state, int64
 {
     const std::lock_guard lock(mutex_);
     BoardEntry& entry = entries_[source];
+    busy_since_ms_[source] = kWaits;
     entry.status.state = state;
     entry.status.paused = false;
     entry.status.buffered_bytes = 0;
@@ -122,7 +132,11 @@ void StatusBoard::Stopped(size_t source, ExitCode code, SourceState state, int64
 std::vector<BoardEntry> StatusBoard::Read() const
 {
     const std::lock_guard lock(mutex_);
-    return entries_;
+    std::vector<BoardEntry> entries = entries_;
+    for (size_t i = 0; i < entries.size(); i++)
+        if (const int64_t since = busy_since_ms_[i]; since != kWaits)
+            entries[i].status.busy_since_ms = since;
+    return entries;
 }
 
 } // namespace wal2lake

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +14,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <poll.h>
 
 #include "exit_code.h"
 #include "freshness.h"
@@ -54,8 +57,9 @@ struct SourceTotals {
 // Times "_ms" are of the driver's monotonic clock, "_us" are Unix time.
 struct SourceStatus {
     SourceState state = SourceState::kStarting;
-    // When the driver's loop turned last.
-    int64_t updated_ms = 0;
+    // Since when its thread has not come back to where it waits; nothing while it
+    // waits.
+    std::optional<int64_t> busy_since_ms;
 
     uint64_t wal_end_lsn = 0;
     uint64_t received_lsn = 0;
@@ -86,13 +90,14 @@ struct SourceStatus {
 
     uint64_t lag_bytes() const { return wal_end_lsn > durable_lsn ? wal_end_lsn - durable_lsn : 0; }
     double lag_seconds(int64_t now_us) const;
+    int64_t busy_ms(int64_t now_ms) const { return busy_since_ms ? now_ms - *busy_since_ms : 0; }
 };
 
 // Nothing where the source moves: it streams, the server answers, and what waits
 // for the store does not wait too long. Otherwise why not.
 std::optional<std::string> WhyNotMoving(const SourceStatus& status, int64_t now_ms);
 
-// Whether its loop turns at all, whatever it waits for.
+// Whether its thread waits, or comes back soon, whatever it waits for.
 bool IsAlive(const SourceStatus& status, int64_t now_ms);
 
 // A source that refused, by exit code.
@@ -107,20 +112,26 @@ struct BoardEntry {
     Refusals refusals;
 };
 
-// Where the drivers of a process put their snapshots.
+// Where the drivers of a process put their snapshots, and the one place that knows
+// whether the thread of a source lives.
 class StatusBoard
 {
   public:
     explicit StatusBoard(const std::vector<std::string>& ids);
 
+    // poll(), for the thread of `source`: it may wait here as long as it likes. One
+    // that does not come back for long hangs in a call that nothing can interrupt.
+    int Poll(size_t source, pollfd* fds, nfds_t count, int timeout_ms);
     void Publish(size_t source, SourceStatus status);
-    // The source stopped with `code` and is resting or ended.
+    // The source stopped with `code` and is resting or ended, and its thread with it.
     void Stopped(size_t source, ExitCode code, SourceState state, int64_t now_us);
     std::vector<BoardEntry> Read() const;
 
   private:
     mutable std::mutex mutex_;
     std::vector<BoardEntry> entries_;
+    // Beside the snapshots, because it changes with each turn of a loop.
+    std::vector<std::atomic<int64_t>> busy_since_ms_;
 };
 
 } // namespace wal2lake
