@@ -2,14 +2,12 @@
 
 The manager is a datagram socket of the test's own: READY once the sources are served, a line for people,
 signs of life for the watchdog while each source's loop turns, STOPPING at SIGTERM. A server or a store
-that is down is no reason to be restarted; a loop that hangs in a call is.
+that is down or silent is no reason to be restarted; a loop that hangs in a call is.
 """
 
 import contextlib
 import os
 import socket
-import struct
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness import forwarder
-from harness.cluster import wait_until
+from harness.cluster import lsn_number, wait_until
+from harness.relay import Relay
 
 OK, SOURCE, STORE = 0, 4, 5
 
@@ -65,61 +64,20 @@ class Manager:
         signs = self.said("WATCHDOG=1") or self.said("READY=1")
         return bool(signs) and time.monotonic() - signs[-1] > self.watchdog_s
 
+    def longest_pause(self):
+        """Between two signs of life."""
+        signs = self.said("WATCHDOG=1")
+        return max(after - before for before, after in zip(signs, signs[1:]))
+
     def close(self):
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
 
-class SilentServer:
-    """A PostgreSQL that lets everybody in and then never answers, as one whose disk hangs."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="wal2lake-silent-")
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(f"{self.folder.name}/.s.PGSQL.5432")
-        self.listener.listen()
-        self.asked = threading.Event()
-        self.clients = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def conninfo(self):
-        return f"host={self.folder.name} port=5432 dbname=postgres user=postgres"
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client = self.listener.accept()[0]
-                self.clients.append(client)
-                threading.Thread(target=self._welcome, args=(client,), daemon=True).start()
-
-    def _welcome(self, client):
-        with contextlib.suppress(OSError):
-            length, = struct.unpack("!i", client.recv(4, socket.MSG_WAITALL))
-            client.recv(length - 4, socket.MSG_WAITALL)
-            # AuthenticationOk, ReadyForQuery.
-            client.sendall(struct.pack("!cii", b"R", 8, 0) + struct.pack("!cic", b"Z", 5, b"I"))
-            if client.recv(1):
-                self.asked.set()
-
-    def close(self):
-        for open_socket in [self.listener, *self.clients]:
-            with contextlib.suppress(OSError):
-                open_socket.shutdown(socket.SHUT_RDWR)
-            open_socket.close()
-        self.folder.cleanup()
-
-
 @pytest.fixture
 def manager(tmp_path):
     made = Manager(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def silent_server():
-    made = SilentServer()
     yield made
     made.close()
 
@@ -133,8 +91,8 @@ class Service:
         self.config = forwarder.write_config(folder / "w.toml", self.lake, conninfo, **settings)
         self.forwarder = forwarder.Forwarder(self.config, folder / "forwarder.log")
 
-    def start(self, **changes):
-        self.forwarder.start(environment=self.manager.environment(**changes))
+    def start(self, *arguments, failpoint=None, **changes):
+        self.forwarder.start(*arguments, failpoint=failpoint, environment=self.manager.environment(**changes))
         return self
 
     def stop(self):
@@ -241,11 +199,11 @@ def test_a_store_that_hangs_does_not_keep_it(labelled, service, manager):
     assert running.stop()[1] < STOP_SECONDS
 
 
-def test_a_source_that_hangs_in_a_call_is_noticed(service, manager, silent_server):
+def test_a_source_that_hangs_in_a_call_is_noticed(tmp_path, service, manager):
     """Nothing can interrupt the call: the watchdog must run out, and SIGTERM must still end it in time."""
-    running = service(silent_server.conninfo()).start()
+    running = service(f"host={tmp_path} dbname=postgres").start(failpoint="connect.before=hang")
     manager.wait_for("READY=1")
-    assert silent_server.asked.wait(30), running.forwarder.log_text()
+    wait_until(lambda: "failpoint connect.before reached" in running.forwarder.log_text(), 30, "it to hang")
     wait_until(manager.would_restart, 60, "the signs of life to stop")
     before = len(manager.said("WATCHDOG=1"))
     time.sleep(3 * manager.watchdog_s)
@@ -254,3 +212,71 @@ def test_a_source_that_hangs_in_a_call_is_noticed(service, manager, silent_serve
     code, _ = running.stop()
     assert code == SOURCE, running.forwarder.log_text()[-2000:]
     manager.wait_for("STOPPING=1")
+
+
+def test_a_server_that_falls_silent_is_left_and_is_nobody_elses_trouble(labelled, service, manager, tmp_path):
+    """One silent when it is asked who it is, one when it is to stream, beside one that is well: that one ships, the
+    process lives, both are left at their deadline, and go on once they are answered."""
+    database, slot = labelled
+    with Relay(database.cluster, b"IDENTIFY_SYSTEM") as asked, Relay(database.cluster, b"START_REPLICATION") as begun:
+        relays = {"asked": (asked, 30), "begun": (begun, 60)}
+        stanzas = ""
+        for name, (relay, _) in relays.items():
+            alone = forwarder.write_config(tmp_path / f"{name}.toml", tmp_path / "lake", database.cluster.conninfo(
+                database.name), source=name, slot=f"{slot}_{name}")
+            create_slot(alone)
+            conninfo = relay.conninfo(database.name)
+            stanzas += f'[[source]]\nid = "{name}"\nslot = "{slot}_{name}"\nconninfo = "{conninfo}"\n'
+        running = service(database.cluster.conninfo(database.name), slot=slot, extra=stanzas, max_age="100ms")
+        done = forwarder.command("slot", "create", "-c", running.config, "--source", forwarder.SOURCE)
+        assert done.returncode == OK, done.stderr
+        running.start()
+        began = time.monotonic()
+        for relay, _ in relays.values():
+            assert relay.silent.wait(30), running.forwarder.log_text()
+            # The next connection is answered; this one never is.
+            relay.silent_from = None
+        database.execute("INSERT INTO t DEFAULT VALUES")
+        end = lsn_number(database.commit_end()) - 200
+        forwarder.wait_shipped(running.forwarder, running.lake, end, timeout=10)
+        manager.wait_for("STATUS=1 of 3 sources streaming")
+        for name, (_, patience) in relays.items():
+            silence = f"the server did not answer within {patience} s"
+            wait_until(lambda: any(
+                line["event"] == "reconnect" and silence in line["message"] and line["source"] == name
+                for line in running.forwarder.log_lines()), patience + 10, f"{name} to be left")
+            assert patience - 1 < time.monotonic() - began < patience + 15
+            wait_until(lambda: forwarder.tail_end(running.lake, name) >= end, 30, f"{name} to go on")
+        assert manager.longest_pause() < manager.watchdog_s
+        assert running.stop()[0] == OK
+
+
+@pytest.mark.parametrize("where", ["user", "search_path", "IDENTIFY_SYSTEM", "START_REPLICATION"])
+def test_sigterm_does_not_wait_for_a_server_that_is_silent(labelled, service, where):
+    database, slot = labelled
+    create_slot(service(database.cluster.conninfo(database.name), slot=slot).config)
+    with Relay(database.cluster, where.encode()) as relay:
+        running = service(relay.conninfo(database.name), slot=slot).start()
+        assert relay.silent.wait(30), running.forwarder.log_text()
+        code, seconds = running.stop()
+    assert code == OK, running.forwarder.log_text()[-2000:]
+    assert seconds < 3
+
+
+def test_a_slot_in_the_making_is_waited_for_and_sigterm_is_not_held_up(labelled, service, manager):
+    """It waits for the transactions that are open. Meanwhile the process lives; stopped, it leaves no half slot."""
+    database, slot = labelled
+    running = service(database.cluster.conninfo(database.name), slot=slot)
+    with contextlib.closing(database.cluster.connect(database.name, autocommit=False)) as open_transaction:
+        open_transaction.cursor().execute("INSERT INTO t DEFAULT VALUES")
+        running.start("--create-slot")
+        slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s"
+        wait_until(lambda: database.value(slots, (slot,)) == 1, 30, "the slot to be begun")
+        manager.wait_for_signs(8)
+        code, seconds = running.stop()
+        assert code == OK, running.forwarder.log_text()[-2000:]
+        assert seconds < 3
+        wait_until(lambda: database.value(slots, (slot,)) == 0, 10, "the server to give up too")
+    running.start("--create-slot")
+    forwarder.wait_until_streaming(running.forwarder, database.cluster, slot)
+    assert running.stop()[0] == OK

@@ -41,7 +41,7 @@ class Look
 
     void Run(const PluginOptions& options)
     {
-        const bool connected = source_.Connect(names_.conninfo, -1, PostgresSource::Protocol::kSql);
+        const bool connected = source_.Connect(names_.conninfo, PostgresSource::Protocol::kSql);
         facts_->user = source_.user();
         facts_->database = source_.database();
         facts_->over_socket = source_.over_socket();
@@ -297,7 +297,7 @@ void LookAtWalEndAgain(const DoctorNames& names, ServerFacts* facts)
 {
     PostgresSource source;
     SourceFacts now;
-    if (facts->source && source.Connect(names.conninfo, -1, PostgresSource::Protocol::kSql) &&
+    if (facts->source && source.Connect(names.conninfo, PostgresSource::Protocol::kSql) &&
         source.ReadFacts(names.slot, &now))
         facts->source->wal_flush_lsn = now.wal_flush_lsn;
 }

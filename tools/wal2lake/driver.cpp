@@ -46,7 +46,7 @@ void PassAfter(const std::string& event)
 
 Driver::Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* budget, const Log& log)
     : config_(std::move(config)), budget_(budget), log_(log), machine_(config_.machine),
-      store_(std::move(store))
+      store_(std::move(store)), server_(config_.stop_fd, config_.board->PollOf(config_.number))
 {
 }
 
@@ -131,7 +131,7 @@ void Driver::Do(const action::Connect&)
     // It may take its time.
     PublishNow();
     SourceFacts facts;
-    if (failpoint::Fails("connect.before") || !server_.Connect(config_.conninfo, config_.stop_fd) ||
+    if (failpoint::Fails("connect.before") || !server_.Connect(config_.conninfo) ||
         !server_.ReadFacts(config_.machine.names.slot, &facts)) {
         LostServer();
         return;

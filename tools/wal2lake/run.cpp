@@ -190,7 +190,10 @@ class Fleet
 
     static ExitCode Refuse(const Log& log, ExitCode code, const std::string& sentence)
     {
-        log.Write({LogLevel::kError, "finished", sentence, {{"exit_code", static_cast<int64_t>(code)}}});
+        log.Write({code == ExitCode::kOk ? LogLevel::kInfo : LogLevel::kError,
+                   "finished",
+                   sentence,
+                   {{"exit_code", static_cast<int64_t>(code)}}});
         return code;
     }
 
@@ -218,9 +221,12 @@ class Fleet
         if (create_slot_) {
             bool began = false;
             std::string note;
-            const auto refusal = BeginLog(config.machine, source.conninfo, *store.value(), &began, &note);
+            PostgresSource server(stop_fd_, board_.PollOf(number));
+            const auto refusal =
+                BeginLog(config.machine, source.conninfo, &server, *store.value(), &began, &note);
+            // Whoever stops it does not want to know what else it could not do.
             if (refusal)
-                return Refuse(log, refusal->code, refusal->sentence);
+                return Refuse(log, stopping() ? ExitCode::kOk : refusal->code, refusal->sentence);
             if (began)
                 log.Write({LogLevel::kInfo, "slot_created", note, {}});
         }

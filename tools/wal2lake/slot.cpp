@@ -5,7 +5,6 @@
 #include "failpoint.h"
 #include "lsn.h"
 #include "segment_reader.h"
-#include "source_postgres.h"
 
 namespace wal2lake
 {
@@ -60,8 +59,8 @@ MachineConfig MakeMachineConfig(const Config& config, const SourceConfig& source
     return made;
 }
 
-std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& conninfo, Store& store,
-                                bool* began, std::string* note)
+std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& conninfo,
+                                PostgresSource* server, Store& store, bool* began, std::string* note)
 {
     *began = false;
     const FenceNames& names = config.names;
@@ -71,15 +70,14 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
     if (tail.value())
         return std::nullopt;
 
-    PostgresSource source;
     SourceFacts facts;
-    if (!source.Connect(conninfo) || !source.ReadFacts(names.slot, &facts))
-        return FromSource(names, source.error());
+    if (!server->Connect(conninfo) || !server->ReadFacts(names.slot, &facts))
+        return FromSource(names, server->error());
     const bool created = !facts.slot.exists;
     uint64_t consistent_point = 0;
     if (created &&
-        (!source.CreateSlot(names.slot, &consistent_point) || !source.ReadFacts(names.slot, &facts)))
-        return FromSource(names, source.error());
+        (!server->CreateSlot(names.slot, &consistent_point) || !server->ReadFacts(names.slot, &facts)))
+        return FromSource(names, server->error());
     if (created)
         failpoint::Pass("slot.created");
     auto refusal = CheckSlot(names, facts);
@@ -97,7 +95,7 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
     }
     if (refusal) {
         // A slot without its log would only keep WAL from being removed.
-        if (created && source.DropSlot(names.slot))
+        if (created && server->DropSlot(names.slot))
             refusal->sentence += "; the slot that was just created is dropped again";
         return refusal;
     }
@@ -117,8 +115,9 @@ ExitCode RunSlotCreate(const Settings& settings)
         return Say(FromStore(store.error()));
     bool began = false;
     std::string note;
+    PostgresSource server;
     const auto refusal = BeginLog(MakeMachineConfig(settings.config, *settings.source),
-                                  settings.source->conninfo, *store.value(), &began, &note);
+                                  settings.source->conninfo, &server, *store.value(), &began, &note);
     if (refusal)
         return Say(*refusal);
     if (!began)

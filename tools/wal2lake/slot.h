@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "result.h"
 #include "settings.h"
+#include "source_postgres.h"
 #include "store.h"
 
 namespace wal2lake
@@ -17,9 +18,10 @@ namespace wal2lake
 MachineConfig MakeMachineConfig(const Config& config, const SourceConfig& source);
 
 // Creates the slot where it is missing and the log's first object. Does nothing
-// to a log that exists: `*began` tells, and `*note` says what was done.
-std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& conninfo, Store& store,
-                                bool* began, std::string* note);
+// to a log that exists: `*began` tells, and `*note` says what was done. Connects
+// `server`, which is not connected yet.
+std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& conninfo,
+                                PostgresSource* server, Store& store, bool* began, std::string* note);
 
 ExitCode RunSlotCreate(const Settings& settings);
 ExitCode RunSlotDrop(const Settings& settings, bool confirmed);

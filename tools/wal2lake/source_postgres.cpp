@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <climits>
 #include <cstdlib>
 
 #include <libpq-fe.h>
-#include <poll.h>
 
 #include "lsn.h"
 #include "replication_message.h"
@@ -18,6 +18,14 @@ namespace
 
 // Microseconds between the Unix epoch and 2000-01-01, PostgreSQL's.
 constexpr int64_t kPostgresEpochUs = 946'684'800LL * 1'000'000;
+
+// What no server takes that still works. Longer where it writes to its disk or
+// starts the plugin first, and where the doctor reads whole catalogs.
+constexpr std::chrono::seconds kConnectPatience{15};
+constexpr std::chrono::seconds kAnswerPatience{30};
+constexpr std::chrono::seconds kCommandPatience{60};
+constexpr std::chrono::seconds kCatalogPatience{300};
+constexpr std::chrono::seconds kForEver = std::chrono::hours(24 * 365);
 
 void AppendBigEndian64(uint64_t value, std::string* out)
 {
@@ -63,7 +71,10 @@ void PostgresSource::ResultDeleter::operator()(pg_result* result) const
     PQclear(result);
 }
 
-PostgresSource::PostgresSource() = default;
+PostgresSource::PostgresSource(int interrupt_fd, Poll poll)
+    : interrupt_fd_(interrupt_fd), poll_(std::move(poll))
+{
+}
 
 PostgresSource::~PostgresSource()
 {
@@ -71,7 +82,7 @@ PostgresSource::~PostgresSource()
     PQfinish(connection_);
 }
 
-bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd, Protocol protocol)
+bool PostgresSource::Connect(const std::string& conninfo, Protocol protocol)
 {
     PQfinish(connection_);
     protocol_ = protocol;
@@ -93,20 +104,15 @@ bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd, Prot
     connection_ = PQconnectStartParams(keywords, values, 1);
     if (connection_ != nullptr)
         PQsetErrorVerbosity(connection_, PQERRORS_VERBOSE);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    const Deadline deadline{kConnectPatience};
+    bool waited = true;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     while (connection_ != nullptr && PQstatus(connection_) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
            state != PGRES_POLLING_FAILED) {
-        pollfd waiting[] = {
-            {PQsocket(connection_), static_cast<short>(state == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0},
-            {interrupt_fd, POLLIN, 0}};
-        if (std::chrono::steady_clock::now() >= deadline)
+        waited = WaitFor(state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
+        if (!waited)
             break;
-        ::poll(waiting, 2, 1000);
-        if (waiting[1].revents != 0)
-            break;
-        if (waiting[0].revents != 0)
-            state = PQconnectPoll(connection_);
+        state = PQconnectPoll(connection_);
     }
     if (connection_ != nullptr) {
         const auto text = [](const char* value) { return std::string(value == nullptr ? "" : value); };
@@ -115,15 +121,16 @@ bool PostgresSource::Connect(const std::string& conninfo, int interrupt_fd, Prot
         over_socket_ = text(PQhost(connection_)).starts_with("/");
     }
     if (connection_ == nullptr || state != PGRES_POLLING_OK) {
+        // While an attempt goes on libpq's text is the beginning of a sentence.
+        const std::string reason = waited ? "" : error_.text;
         error_ = connection_ == nullptr ? SourceError{"", "out of memory"}
-                                        : SplitConnectionError(PQerrorMessage(connection_));
-        if (error_.text.empty())
-            error_.text = "the server did not answer in time";
+                                        : SplitConnectionError(PQerrorMessage(connection_) + reason);
         PQfinish(connection_);
         connection_ = nullptr;
         return false;
     }
     PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
+    PQsetnonblocking(connection_, 1);
     // Nothing of ours may resolve through a path that others can set.
     bool ok = false;
     const ResultPtr path = Query("SELECT pg_catalog.set_config('search_path', '', false)", &ok);
@@ -148,11 +155,71 @@ void PostgresSource::TakeError(const pg_result* result)
         error_.text = "the server closed the connection";
 }
 
+// Until the connection is ready for one of `events`. False, and error(), where
+// that is not waited for any longer.
+bool PostgresSource::WaitFor(short events, const Deadline& deadline)
+{
+    for (;;) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline.end - std::chrono::steady_clock::now());
+        pollfd waiting[] = {{PQsocket(connection_), events, 0}, {interrupt_fd_, POLLIN, 0}};
+        poll_(waiting, 2, static_cast<int>(std::clamp<int64_t>(left.count(), 0, INT_MAX)));
+        if (waiting[1].revents != 0)
+            error_ = {"", "asked to stop before the server answered"};
+        else if (waiting[0].revents != 0)
+            return true;
+        else if (left.count() <= 0)
+            error_ = {"",
+                      "the server did not answer within " + std::to_string(deadline.patience.count()) + " s"};
+        else
+            continue;
+        return false;
+    }
+}
+
+// The first result of what was sent; none where the connection broke. False, and
+// error(), where it is not waited for any longer.
+bool PostgresSource::TakeResult(const Deadline& deadline, ResultPtr* result)
+{
+    for (;;) {
+        for (;;) {
+            const bool unsent = PQflush(connection_) == 1;
+            if (!unsent && PQisBusy(connection_) == 0)
+                break;
+            if (!WaitFor(static_cast<short>(unsent ? POLLIN | POLLOUT : POLLIN), deadline))
+                return false;
+            if (PQconsumeInput(connection_) == 0)
+                return true;
+        }
+        ResultPtr next(PQgetResult(connection_));
+        const bool last = next == nullptr || PQresultStatus(next.get()) == PGRES_COPY_BOTH;
+        if (*result == nullptr)
+            *result = std::move(next);
+        if (last)
+            return true;
+    }
+}
+
 PostgresSource::ResultPtr PostgresSource::Query(const std::string& text, bool* ok)
 {
-    ResultPtr result(PQexec(connection_, text.c_str()));
+    return Query(text, kAnswerPatience, ok);
+}
+
+PostgresSource::ResultPtr PostgresSource::Query(const std::string& text, std::chrono::seconds patience,
+                                                bool* ok)
+{
+    *ok = false;
+    ResultPtr result;
+    // Given up before: the error says why.
+    if (connection_ == nullptr)
+        return result;
+    if (PQsendQuery(connection_, text.c_str()) == 1 && !TakeResult(Deadline{patience}, &result)) {
+        PQfinish(connection_);
+        connection_ = nullptr;
+        return nullptr;
+    }
     const ExecStatusType status = PQresultStatus(result.get());
-    *ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+    *ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_BOTH;
     if (!*ok)
         TakeError(result.get());
     return result;
@@ -234,7 +301,7 @@ bool PostgresSource::ReadFacts(const std::string& slot, SourceFacts* facts)
 bool PostgresSource::ReadRows(const std::string& sql, std::vector<Row>* rows)
 {
     bool ok = false;
-    const ResultPtr result = Query(sql, &ok);
+    const ResultPtr result = Query(sql, kCatalogPatience, &ok);
     rows->clear();
     for (int i = 0; ok && i < PQntuples(result.get()); i++) {
         Row row;
@@ -251,9 +318,17 @@ bool PostgresSource::ReadRows(const std::string& sql, std::vector<Row>* rows)
 
 bool PostgresSource::CreateSlot(const std::string& slot, uint64_t* consistent_point)
 {
+    // A server looks after its client only where it is told to, and from the next
+    // query on. Otherwise it would go on waiting, and make a slot, for a client
+    // that was stopped meanwhile: one that keeps WAL for nobody.
     bool ok = false;
+    for (const char* const query :
+         {"SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)", "SELECT"})
+        if (Query(query, &ok); !ok)
+            return false;
     const ResultPtr created =
-        Query("CREATE_REPLICATION_SLOT " + Identifier(slot) + " LOGICAL wal2lake (SNAPSHOT 'nothing')", &ok);
+        Query("CREATE_REPLICATION_SLOT " + Identifier(slot) + " LOGICAL wal2lake (SNAPSHOT 'nothing')",
+              kForEver, &ok);
     if (ok)
         *consistent_point = LsnOrZero(PQgetvalue(created.get(), 0, 1));
     return ok;
@@ -262,7 +337,7 @@ bool PostgresSource::CreateSlot(const std::string& slot, uint64_t* consistent_po
 bool PostgresSource::DropSlot(const std::string& slot)
 {
     bool ok = false;
-    const ResultPtr dropped = Query("DROP_REPLICATION_SLOT " + Identifier(slot), &ok);
+    const ResultPtr dropped = Query("DROP_REPLICATION_SLOT " + Identifier(slot), kCommandPatience, &ok);
     return ok;
 }
 
@@ -317,13 +392,9 @@ bool PostgresSource::StartStreaming(const std::string& slot, uint64_t lsn, const
         list += (list.empty() ? "" : ", ") + Identifier(name) + " " + Literal(value);
     if (!list.empty())
         command += " (" + list + ")";
-    const ResultPtr result(PQexec(connection_, command.c_str()));
-    if (PQresultStatus(result.get()) != PGRES_COPY_BOTH) {
-        TakeError(result.get());
-        return false;
-    }
-    PQsetnonblocking(connection_, 1);
-    return true;
+    bool ok = false;
+    const ResultPtr started = Query(command, kCommandPatience, &ok);
+    return ok;
 }
 
 PostgresSource::Received PostgresSource::Receive(bool read_socket, Item* item)

@@ -2,16 +2,21 @@
 //
 // The driver connects, asks for facts, starts streaming, and then alternates
 // between poll() on socket() and Receive(); `wal2lake slot` uses the first half.
-// One thread. Knows nothing of segments or the lake. Server texts are passed on
-// as they are; those of our queries hold no column values.
+// One thread, which no server can hold: each wait ends at a deadline and at the
+// request to stop. Knows nothing of segments or the lake. Server texts are passed
+// on as they are; those of our queries hold no column values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <poll.h>
 
 #include "source.h"
 
@@ -56,7 +61,11 @@ struct SlotPosition {
 class PostgresSource
 {
   public:
-    PostgresSource();
+    // What stands in for poll(), for those who want to know of each wait.
+    using Poll = std::function<int(pollfd*, nfds_t, int)>;
+
+    // Once `interrupt_fd` is readable nothing is waited for any more.
+    explicit PostgresSource(int interrupt_fd = -1, Poll poll = ::poll);
     ~PostgresSource();
     PostgresSource(const PostgresSource&) = delete;
     PostgresSource& operator=(const PostgresSource&) = delete;
@@ -65,10 +74,10 @@ class PostgresSource
     // there is no slot to create, drop or stream from.
     enum class Protocol { kReplication, kSql };
 
-    // Opens the connection, waiting 15 s at most and not once `interrupt_fd` is
-    // readable. False, and error(), where that failed; so for all that follows.
-    bool Connect(const std::string& conninfo, int interrupt_fd = -1,
-                 Protocol protocol = Protocol::kReplication);
+    // Opens the connection, waiting 15 s at most. False, and error(), where that
+    // failed; so for all that follows. A server that does not answer in time, or
+    // not before we are to stop, has lost the connection.
+    bool Connect(const std::string& conninfo, Protocol protocol = Protocol::kReplication);
     bool connected() const { return connection_ != nullptr; }
     const SourceError& error() const { return error_; }
 
@@ -83,6 +92,7 @@ class PostgresSource
     const std::string& user() const { return user_; }
     const std::string& database() const { return database_; }
     bool over_socket() const { return over_socket_; }
+    // Waits for the transactions that are open, however long.
     bool CreateSlot(const std::string& slot, uint64_t* consistent_point);
     bool DropSlot(const std::string& slot);
     bool ListSlots(std::vector<SlotRow>* slots);
@@ -125,9 +135,19 @@ class PostgresSource
     };
     using ResultPtr = std::unique_ptr<pg_result, ResultDeleter>;
 
+    struct Deadline {
+        std::chrono::seconds patience;
+        std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + patience;
+    };
+
     ResultPtr Query(const std::string& text, bool* ok);
+    ResultPtr Query(const std::string& text, std::chrono::seconds patience, bool* ok);
+    bool TakeResult(const Deadline& deadline, ResultPtr* result);
+    bool WaitFor(short events, const Deadline& deadline);
     void TakeError(const pg_result* result);
 
+    int interrupt_fd_;
+    Poll poll_;
     pg_conn* connection_ = nullptr;
     Protocol protocol_ = Protocol::kReplication;
     std::string user_;

@@ -99,6 +99,13 @@ int StatusBoard::Poll(size_t source, pollfd* fds, nfds_t count, int timeout_ms)
     return ready;
 }
 
+std::function<int(pollfd*, nfds_t, int)> StatusBoard::PollOf(size_t source)
+{
+    return [this, source](pollfd* fds, nfds_t count, int timeout_ms) {
+        return Poll(source, fds, count, timeout_ms);
+    };
+}
+
 void StatusBoard::Publish(size_t source, SourceStatus status)
 {
     const std::lock_guard lock(mutex_);

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -122,6 +123,8 @@ class StatusBoard
     // poll(), for the thread of `source`: it may wait here as long as it likes. One
     // that does not come back for long hangs in a call that nothing can interrupt.
     int Poll(size_t source, pollfd* fds, nfds_t count, int timeout_ms);
+    // The same, for whoever waits for its server.
+    std::function<int(pollfd*, nfds_t, int)> PollOf(size_t source);
     void Publish(size_t source, SourceStatus status);
     // The source stopped with `code` and is resting or ended, and its thread with it.
     void Stopped(size_t source, ExitCode code, SourceState state, int64_t now_us);
