@@ -637,6 +637,13 @@ def test_the_documentation_lists_the_same_codes():
     assert set(re.findall(r"`([a-z-]+)`", untested)) == UNIT_ONLY
 
 
+def test_a_report_that_is_lost_is_no_good_report():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([binary(), "doctor", "--list"], stdin=subprocess.DEVNULL, stdout=full,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 5 and b"cannot write to standard output" in done.stderr
+
+
 def test_a_healthy_source_is_healthy(patient):
     patient.slot_create()
     patient.system("max_slot_wal_keep_size", "50GB")

@@ -184,7 +184,8 @@ int RunDoctor(const CommonOptions& common, const DoctorOptions& options)
     const char* no_color = std::getenv("NO_COLOR");
     const bool color = ::isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
     const std::string text = options.json ? FormatFindingsJson(findings) : FormatFindings(findings, color);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    // main() sees whether it arrived.
+    std::fputs(text.c_str(), stdout);
     return DoctorExitCode(findings);
 }
 

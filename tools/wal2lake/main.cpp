@@ -101,9 +101,6 @@ void AddCat(CLI::App* parent, ExitCode* code)
             return std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
                    (!flush_lines || std::fflush(stdout) == 0);
         });
-        // A reader that has gone is no failure of ours.
-        if (std::fflush(stdout) != 0 && errno != EPIPE && *code == ExitCode::kOk)
-            *code = Complain({ErrorKind::kRetryable, "cannot write to standard output"});
     });
 }
 
@@ -200,7 +197,11 @@ int Main(int argc, char** argv)
         // Help and version come this way too, as success.
         return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
     }
-    return code == ExitCode::kOk ? doctor_code : static_cast<int>(code);
+    const int answer = code == ExitCode::kOk ? doctor_code : static_cast<int>(code);
+    // A report that was lost must not look like a good one. A reader that has gone is no failure of ours.
+    if (std::fflush(stdout) != 0 && errno != EPIPE && answer == 0)
+        return static_cast<int>(Complain({ErrorKind::kRetryable, "cannot write to standard output"}));
+    return answer;
 }
 
 } // namespace
