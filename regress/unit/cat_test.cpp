@@ -208,7 +208,7 @@ class CatFiles : public testing::Test
 
     std::string Write(const std::string& name, const std::string& bytes)
     {
-        const std::string path = folder_ + "/" + name;
+        std::string path = folder_ + "/" + name;
         std::filesystem::create_directories(std::filesystem::path(path).parent_path());
         std::ofstream(path, std::ios::binary) << bytes;
         return path;

@@ -22,10 +22,9 @@ class Verify : public testing::Test
         }
     }
 
-    std::string Name(int i) const
+    std::string Name(int i)
     {
-        return FormatSegmentName(
-            ListSegments(const_cast<MemoryStore&>(store_), "cell1.main").value()[static_cast<size_t>(i)]);
+        return FormatSegmentName(ListSegments(store_, "cell1.main").value()[static_cast<size_t>(i)]);
     }
 
     // The reasons found, joined.

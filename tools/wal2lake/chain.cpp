@@ -96,9 +96,9 @@ std::optional<SegmentName> ParseHead(std::string_view bytes, const std::string& 
     return name;
 }
 
-TailFinder::TailFinder(std::string source) : source_(std::move(source))
+TailFinder::TailFinder(std::string source)
+    : source_(std::move(source)), high_(static_cast<Position>(kMaxEpoch + 1) << 64)
 {
-    high_ = static_cast<Position>(kMaxEpoch + 1) << 64;
 }
 
 std::string TailFinder::NameAt(Position position) const

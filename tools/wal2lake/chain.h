@@ -99,7 +99,7 @@ class TailFinder
     bool tail_is_hint_ = false;
     // A name that exists (0 without one), and the first from which on none does.
     Position low_ = 0;
-    Position high_ = 0;
+    Position high_;
     // The middle from which on was asked last, 0 before the first halving.
     Position probe_ = 0;
     std::string after_;

@@ -122,10 +122,10 @@ class LogJudge
 void JudgeClock(const SourceReport& report, FindingList* findings)
 {
     const auto& skew = report.server.clock_skew_s;
-    if (!skew || std::abs(*skew) - report.server.clock_error_s <= kClockSkewLimit)
+    if (!skew || std::fabs(*skew) - report.server.clock_error_s <= kClockSkewLimit)
         return;
     char text[32];
-    std::snprintf(text, sizeof text, "%.1f", std::abs(*skew));
+    std::snprintf(text, sizeof text, "%.1f", std::fabs(*skew));
     findings->Add(Code::kClockSkew, "clock",
                   std::string("the server's clock is ") + text + " s " + (*skew > 0 ? "ahead of" : "behind") +
                       " this host's, so lag and commit times cannot be compared",

@@ -138,7 +138,7 @@ void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
         CLI::App* sub = app->add_subcommand(name, help);
         AddCommon(sub, options);
         AddServer(sub, options);
-        sub->callback([options, code, run] {
+        sub->callback([options, code, run = std::move(run)] {
             const auto settings = LoadSettings(*options, Needs::kOneSource);
             *code = settings.ok() ? run(settings.value()) : Complain(settings.error());
         });

@@ -158,7 +158,7 @@ void WriteTransaction(const v1::Batch& batch, uint64_t ordinal, JsonWriter* json
 void RecordPrinter::Line(std::string text)
 {
     if (!closed_)
-        closed_ = !emit_(text + "\n");
+        closed_ = !emit_(std::move(text) + "\n");
 }
 
 Result<Done> RecordPrinter::Print(std::string_view batch_bytes)

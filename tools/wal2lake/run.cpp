@@ -139,6 +139,7 @@ class Fleet
     static std::vector<std::string> IdsOf(const std::vector<SourceConfig>& sources)
     {
         std::vector<std::string> ids;
+        ids.reserve(sources.size());
         for (const SourceConfig& source : sources)
             ids.push_back(source.id);
         return ids;

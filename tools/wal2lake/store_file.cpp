@@ -212,7 +212,7 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
         return FromErrno(link_errno, "create", path);
     // Also where the name was taken: whoever made it may have died before this,
     // and the caller is about to rely on it.
-    const auto synced = SyncDirectory(ParentOf(path));
+    auto synced = SyncDirectory(ParentOf(path));
     if (!synced.ok())
         return synced;
     failpoint::Pass("put.synced");

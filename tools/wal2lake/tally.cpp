@@ -53,7 +53,7 @@ Result<Done> RelationMap::AnnounceAll(const BatchView& batch)
             if (!announced.ok())
                 return announced.error();
         } else if (record.kind == RecordKind::kStats) {
-            const auto taken = TakeStats(record);
+            auto taken = TakeStats(record);
             if (!taken.ok())
                 return taken;
         }
@@ -143,7 +143,7 @@ Result<Done> TransactionTally::AddBatch(const BatchView& batch, RelationMap* rel
                 counts.value()->truncates++;
             }
         } else if (record.kind == RecordKind::kStats) {
-            const auto taken = relations->TakeStats(record);
+            auto taken = relations->TakeStats(record);
             if (!taken.ok())
                 return taken;
         }

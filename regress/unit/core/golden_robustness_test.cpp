@@ -161,7 +161,7 @@ TEST_P(GoldenRobustness, EveryTruncationNeedsMore)
     for (size_t length = 0; length < stream.size(); ++length) {
         ExactBytes cut(std::string_view(stream).substr(0, length));
         size_t messages = 0;
-        ReadStatus expected = borders.count(length) != 0 ? ReadStatus::kOk : ReadStatus::kNeedMore;
+        ReadStatus expected = borders.contains(length) ? ReadStatus::kOk : ReadStatus::kNeedMore;
         EXPECT_EQ(ReadStream(cut.view(), &messages), expected) << length;
         EXPECT_EQ(Render(cut.view()), expected == ReadStatus::kOk ? W2L_OK : W2L_INVALID) << length;
     }
