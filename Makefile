@@ -112,7 +112,7 @@ help:
 	@echo "make test-quick      lint, unit and regression tests (< 3 minutes)"
 	@echo "make test            all of it, with the end-to-end tests (<= 20 minutes)"
 	@echo "make test-long       the same with longer runs (<= 60 minutes)"
-	@echo "make lint format     check, or apply, formatting and the layer rules"
+	@echo "make lint format     check formatting, layers, clang-tidy, cppcheck; apply formatting"
 
 deps:
 	@tools/dev/deps.sh

@@ -6,7 +6,7 @@
 
 // The file that this one replaces in the link, with its OpenStore under another name.
 #define OpenStore OpenRealStore
-#include "store.cpp"
+#include "store.cpp" // NOLINT(bugprone-suspicious-include): see above
 #undef OpenStore
 
 #include <cstdio>

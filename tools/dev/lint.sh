@@ -1,6 +1,7 @@
 #!/bin/bash
-# Formatting, the layer rules of CONTRIBUTING.md, and the symbols of what was
-# built. Prints one line a check, "ok" or "FAILED" with what is wrong.
+# Formatting, the layer rules of CONTRIBUTING.md, the symbols of what was built,
+# clang-tidy and cppcheck. Prints one line a check, "ok" or "FAILED" with what is
+# wrong. With WAL2LAKE_LONG=1 clang's analyzer sees the C++, and clang-tidy the tests.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 failed=0
@@ -97,6 +98,11 @@ no_failpoints() {
     strings --data "$command" | grep -xF "$names"
 }
 
+# Says nothing exactly where all is well; what ends badly must not be silent.
+analysis() {
+    /usr/bin/python3 tools/dev/tidy.py "$1" || echo "tools/dev/tidy.py $1 failed"
+}
+
 check "formatting (make format mends it)" formatting
 check "core includes no server header" core_includes
 check "server and policy are C without C++ headers" server_is_c
@@ -110,4 +116,7 @@ check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.
 check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
 check "no symbol is left for load time" undefined_symbols
 check "nothing of the failpoints is in the command" no_failpoints
+check "cppcheck" analysis cppcheck
+check "clang-tidy" analysis product
+[ -z "${WAL2LAKE_LONG:-}" ] || check "clang-tidy on the tests" analysis tests
 exit $failed
