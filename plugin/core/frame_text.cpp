@@ -44,7 +44,9 @@ constexpr std::array<const char*, 4> kOperationNames = {"CHANGE", "INSERT", "UPD
 template <size_t Size>
 const char* NameOf(const std::array<const char*, Size>& names, int32_t value)
 {
-    return names[value >= 0 && static_cast<size_t>(value) < Size ? static_cast<size_t>(value) : 0];
+    const auto number = static_cast<size_t>(value);
+    const size_t index = value >= 0 && number < Size ? number : 0;
+    return names[index];
 }
 
 template <typename Enum>
