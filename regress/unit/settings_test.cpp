@@ -90,7 +90,14 @@ TEST_F(SettingsTest, AllSourcesOrTheOneThatIsNamed)
 TEST_F(SettingsTest, RefusesWithTheFix)
 {
     Write("");
-    EXPECT_NE(Refusal().find("no source is configured"), std::string::npos);
+    EXPECT_EQ(Refusal(),
+              "no source is configured in " + path_ + "; add a [[source]], or give --source and --conninfo");
+    options_.config_path.clear();
+    if (::access(kDefaultConfigPath, F_OK) != 0) {
+        EXPECT_EQ(Refusal(),
+                  "no source is configured: there is no /etc/wal2lake/wal2lake.toml; write it, name"
+                  " another file with -c, or give --source and --conninfo");
+    }
     options_.source = "a";
     options_.conninfo = "dbname=x password=secret";
     const std::string refusal = Refusal();

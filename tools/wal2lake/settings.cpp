@@ -46,8 +46,10 @@ Result<Done> ApplyQuantities(const CommonOptions& options, Config* config)
 }
 
 // The sources that options and file name together.
-Result<std::vector<SourceConfig>> PickSources(const CommonOptions& options, const Config& config, Needs needs)
+Result<std::vector<SourceConfig>> PickSources(const CommonOptions& options, const Settings& settings,
+                                              Needs needs)
 {
+    const Config& config = settings.config;
     std::vector<SourceConfig> picked = config.sources;
     if (!options.source.empty()) {
         std::erase_if(picked, [&](const SourceConfig& source) { return source.id != options.source; });
@@ -57,9 +59,12 @@ Result<std::vector<SourceConfig>> PickSources(const CommonOptions& options, cons
         if (picked.empty())
             picked.emplace_back().id = options.source;
     }
+    if (picked.empty() && settings.config_path.empty())
+        return Invalid(std::string("no source is configured: there is no ") + kDefaultConfigPath +
+                       "; write it, name another file with -c, or give --source and --conninfo");
     if (picked.empty())
-        return Invalid("no source is configured; add a [[source]] to the configuration, or give --source and"
-                       " --conninfo");
+        return Invalid("no source is configured in " + settings.config_path +
+                       "; add a [[source]], or give --source and --conninfo");
     if (picked.size() > 1 && needs == Needs::kOneSource)
         return Invalid("the configuration has " + std::to_string(picked.size()) +
                        " sources; name one with --source");
@@ -128,7 +133,7 @@ Result<Settings> LoadSettings(const CommonOptions& options, Needs needs)
         return Invalid("--conninfo holds a password, which every user of this host can read; use a passfile"
                        " (PGPASSFILE), a service file or the configuration file");
     if (needs != Needs::kLake) {
-        auto sources = PickSources(options, config, needs);
+        auto sources = PickSources(options, settings, needs);
         if (!sources.ok())
             return sources.error();
         const auto overridden = ApplyToSource(options, &sources.value());

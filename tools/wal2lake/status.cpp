@@ -110,7 +110,7 @@ std::string Budget(const PositionReport& report, int64_t freshness_ms)
 void PrintText(const std::vector<PositionReport>& reports, int64_t freshness_ms)
 {
     std::printf("%-24s %-8s %-14s %10s %12s %8s %-9s %10s\n", "source", "verdict", "durable_lsn", "lag",
-                "seconds", "budget", "slot", "retained");
+                "lag seconds", "budget", "slot", "retained");
     for (const PositionReport& report : reports) {
         char seconds[32] = "-";
         if (report.lag_seconds)
