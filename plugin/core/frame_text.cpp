@@ -44,9 +44,9 @@ constexpr std::array<const char*, 4> kOperationNames = {"CHANGE", "INSERT", "UPD
 template <size_t Size>
 const char* NameOf(const std::array<const char*, Size>& names, int32_t value)
 {
-    const auto number = static_cast<size_t>(value);
-    const size_t index = value >= 0 && number < Size ? number : 0;
-    return names[index];
+    const bool known = value >= 0 && static_cast<size_t>(value) < Size;
+    const char* const* const first = names.data();
+    return known ? first[value] : first[0];
 }
 
 template <typename Enum>
