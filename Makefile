@@ -72,6 +72,13 @@ $(POLICY_CORE_OBJS): override CXXFLAGS += -fno-exceptions -fno-rtti
 plugin/policy/core_%.o: plugin/core/%.cpp
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
 
+# Loops over the columns of a row are worth more than the size of the code. Whoever
+# builds without optimising wants to look inside.
+ifneq ($(findstring -O2,$(CFLAGS)),)
+$(OBJS): override CFLAGS += -O3
+$(OBJS): override CXXFLAGS += -O3
+endif
+
 # Headers are few: any change of one rebuilds all.
 $(OBJS) $(POLICY_OBJS): $(wildcard plugin/*/*.h)
 
