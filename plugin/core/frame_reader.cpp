@@ -47,19 +47,14 @@ constexpr size_t kMaxLengthBytes = 5;
 // Reads the varint at the front of `input`: kOk, kNeedMore or kDamaged.
 ReadResult ReadLength(std::string_view input, uint64_t* length, size_t* width) noexcept
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < kMaxLengthBytes; i++) {
-        if (i == input.size())
+    std::string_view rest = input;
+    if (!wire::TakeVarint(&rest, kMaxLengthBytes, length)) {
+        if (input.size() < kMaxLengthBytes)
             return {ReadStatus::kNeedMore};
-        const auto byte = static_cast<unsigned char>(input[i]);
-        value |= static_cast<uint64_t>(byte & 0x7fU) << (7 * i);
-        if ((byte & 0x80U) == 0) {
-            *length = value;
-            *width = i + 1;
-            return {};
-        }
+        return Damaged("message length is not a valid varint");
     }
-    return Damaged("message length is not a valid varint");
+    *width = input.size() - rest.size();
+    return {};
 }
 
 ReadResult ReadFrame(std::string_view frame, std::string_view* batch) noexcept

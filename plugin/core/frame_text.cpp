@@ -5,7 +5,6 @@
 #include "core/label.h"
 #include "core/wire_reader.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -160,7 +159,8 @@ void AddMarker(int32_t marker, Lines* lines)
     lines->Add(NameOf(kNames, marker));
 }
 
-void AddMember(const FieldReader& field, Lines* lines)
+/* False where the field is no member of a value that this version knows. */
+bool AddMember(const FieldReader& field, Lines* lines)
 {
     switch (field.tag()) {
     case VarintTag(1):
@@ -193,15 +193,10 @@ void AddMember(const FieldReader& field, Lines* lines)
     case BytesTag(10):
         AddUncarried(field.Bytes(), lines);
         break;
+    default:
+        return false;
     }
-}
-
-bool IsMember(uint64_t tag)
-{
-    constexpr std::array<uint64_t, 10> kTags = {VarintTag(1), Fixed64Tag(2), Fixed32Tag(3), VarintTag(4),
-                                                BytesTag(5),  BytesTag(6),   BytesTag(7),   BytesTag(8),
-                                                VarintTag(9), BytesTag(10)};
-    return std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
+    return true;
 }
 
 /* A member that this version does not know may be a value: only a message without any field is NULL. */
@@ -210,11 +205,10 @@ void AddValue(std::string_view bytes, Lines* lines)
     bool shown = false;
     FieldReader field = lines->Fields(bytes);
     while (field.Next()) {
-        if (!IsMember(field.tag()))
+        if (!AddMember(field, lines))
             continue;
         if (shown)
             lines->Damage();
-        AddMember(field, lines);
         shown = true;
     }
     if (!shown)

@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include <protozero/pbf_writer.hpp>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include "digest.h"
@@ -55,7 +54,7 @@ std::string PreambleMessage(const std::map<uint32_t, std::string>& records)
 
     std::string frame;
     protozero::pbf_writer frame_writer{frame};
-    frame_writer.add_fixed64(1, XXH3_64bits(batch.data(), batch.size()));
+    frame_writer.add_fixed64(1, Xxh64(batch));
     frame_writer.add_bytes(2, batch);
 
     std::string message;
