@@ -1,21 +1,10 @@
 // What is in the lake already: a lost answer, another forwarder, a tail that cannot be.
 #include "machine_rig.h"
 
-namespace wal2lake
+namespace wal2lake::test
 {
 namespace
 {
-
-using test::Age;
-using test::Config;
-using test::End;
-using test::kOrigin;
-using test::Lsns;
-using test::Numbered;
-using test::Opening;
-using test::OtherShips;
-using test::Rig;
-using test::Server;
 
 TEST(Machine, ExistsWithOurOwnBytesIsALostReply)
 {
@@ -261,4 +250,4 @@ TEST(Machine, GenesisWrittenByAnotherAtTheSameTimeIsFollowed)
 }
 
 } // namespace
-} // namespace wal2lake
+} // namespace wal2lake::test

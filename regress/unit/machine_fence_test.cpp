@@ -3,20 +3,10 @@
 
 #include "machine_rig.h"
 
-namespace wal2lake
+namespace wal2lake::test
 {
 namespace
 {
-
-using test::Age;
-using test::Config;
-using test::End;
-using test::kOrigin;
-using test::Lsns;
-using test::Numbered;
-using test::OtherShips;
-using test::Rig;
-using test::Server;
 
 // What the machine says to a server that does not fit, after one shipped segment.
 action::Finish Refused(const std::function<void(SourceFacts*)>& change, bool with_log = true)
@@ -223,4 +213,4 @@ TEST(Machine, ShipsNothingBeforeItLeavesAnotherServer)
 }
 
 } // namespace
-} // namespace wal2lake
+} // namespace wal2lake::test

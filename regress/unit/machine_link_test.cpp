@@ -1,19 +1,10 @@
 // The connection: its loss, status messages, a server that shuts down.
 #include "machine_rig.h"
 
-namespace wal2lake
+namespace wal2lake::test
 {
 namespace
 {
-
-using test::Age;
-using test::End;
-using test::kOrigin;
-using test::Lsns;
-using test::Numbered;
-using test::Opening;
-using test::Rig;
-using test::Server;
 
 TEST(Machine, DisconnectDiscardsTheOpenTransactionAndSealsTheRest)
 {
@@ -154,4 +145,4 @@ TEST(Machine, OrdinaryRequestsAreNoDraining)
 }
 
 } // namespace
-} // namespace wal2lake
+} // namespace wal2lake::test

@@ -1,21 +1,10 @@
 // A store that is slow, full or closed, the memory budget, and a stop.
 #include "machine_rig.h"
 
-namespace wal2lake
+namespace wal2lake::test
 {
 namespace
 {
-
-using test::Age;
-using test::Config;
-using test::End;
-using test::kOrigin;
-using test::Lsns;
-using test::Numbered;
-using test::Opening;
-using test::Rig;
-using test::Server;
-using test::Transaction;
 
 TEST(Machine, ReadingPausesAtTheBudgetAndResumes)
 {
@@ -156,4 +145,4 @@ TEST(Machine, StopBeforeAnythingIsKnownLeavesAtOnce)
 }
 
 } // namespace
-} // namespace wal2lake
+} // namespace wal2lake::test

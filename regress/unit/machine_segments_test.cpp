@@ -1,21 +1,10 @@
 // What becomes a segment, in which order, and what a crash leaves to do again.
 #include "machine_rig.h"
 
-namespace wal2lake
+namespace wal2lake::test
 {
 namespace
 {
-
-using test::Age;
-using test::Config;
-using test::End;
-using test::kOrigin;
-using test::Lsns;
-using test::Numbered;
-using test::Opening;
-using test::Rig;
-using test::Server;
-using test::Transaction;
 
 TEST(Machine, WritesGenesisBeforeItStreams)
 {
@@ -225,4 +214,4 @@ TEST(Machine, RefusesWhatBreaksTheContract)
 }
 
 } // namespace
-} // namespace wal2lake
+} // namespace wal2lake::test
