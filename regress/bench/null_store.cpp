@@ -2,11 +2,11 @@
 // reads the folder, where the log must have been begun, and throws away what is
 // put. So the forwarder is measured without a store's cost. It acknowledges what
 // nobody has: never part of `all`, never installed.
-#include "store.h"
+#include "store/store.h"
 
 // The file that this one replaces in the link, with its OpenStore under another name.
 #define OpenStore OpenRealStore
-#include "store.cpp" // NOLINT(bugprone-suspicious-include): see above
+#include "store/store.cpp" // NOLINT(bugprone-suspicious-include): see above
 #undef OpenStore
 
 #include <cstdio>

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "store_memory.h"
+#include "store/memory_store.h"
 
 namespace wal2lake
 {

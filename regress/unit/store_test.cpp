@@ -1,5 +1,5 @@
 // One suite, run over every store.
-#include "store.h"
+#include "store/store.h"
 
 #include <chrono>
 #include <csignal>
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "store_file.h"
-#include "store_memory.h"
+#include "store/file_store.h"
+#include "store/memory_store.h"
 
 namespace wal2lake
 {

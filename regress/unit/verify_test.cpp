@@ -1,7 +1,7 @@
 #include "verify.h"
 
 #include "machine_rig.h"
-#include "store_memory.h"
+#include "store/memory_store.h"
 
 namespace wal2lake
 {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "result.h"
-#include "store.h"
+#include "store/store.h"
 
 namespace wal2lake
 {

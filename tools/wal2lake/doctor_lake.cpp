@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "store.h"
+#include "store/store.h"
 #include "verify.h"
 
 namespace wal2lake

@@ -15,7 +15,7 @@
 #include "log_entry.h"
 #include "result.h"
 #include "source.h"
-#include "store.h"
+#include "store/store.h"
 
 namespace wal2lake
 {

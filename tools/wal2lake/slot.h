@@ -10,7 +10,7 @@
 #include "result.h"
 #include "settings.h"
 #include "source_postgres.h"
-#include "store.h"
+#include "store/store.h"
 
 namespace wal2lake
 {

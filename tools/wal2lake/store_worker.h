@@ -9,7 +9,7 @@
 #include <variant>
 
 #include "machine_events.h"
-#include "store.h"
+#include "store/store.h"
 
 namespace wal2lake
 {

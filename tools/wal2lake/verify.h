@@ -9,7 +9,7 @@
 #include "exit_code.h"
 #include "result.h"
 #include "segment_reader.h"
-#include "store.h"
+#include "store/store.h"
 #include "tally.h"
 
 namespace wal2lake

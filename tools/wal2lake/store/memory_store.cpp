@@ -1,4 +1,4 @@
-#include "store_memory.h"
+#include "store/memory_store.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "store.h"
+#include "store/store.h"
 
 namespace wal2lake
 {

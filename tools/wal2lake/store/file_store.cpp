@@ -1,4 +1,4 @@
-#include "store_file.h"
+#include "store/file_store.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,8 +1,8 @@
-#include "store.h"
+#include "store/store.h"
 
 #include <algorithm>
 
-#include "store_file.h"
+#include "store/file_store.h"
 
 namespace wal2lake
 {

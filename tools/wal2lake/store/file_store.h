@@ -12,7 +12,7 @@
 
 #include <set>
 
-#include "store.h"
+#include "store/store.h"
 
 namespace wal2lake
 {
