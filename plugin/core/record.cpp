@@ -18,7 +18,7 @@ namespace
 
 /* The message's length (up to 5 bytes), checksum (9), batch tag and length (6) go in front once they are known. */
 constexpr size_t kPrefix = 24;
-/* Tags, lengths and small fields of a change around its rows. */
+/* Tags, lengths and small fields of a change around its rows: 45 at most. */
 constexpr size_t kChangeOverhead = 64;
 /* Tags and lengths of a value around its bytes; a token fits in as well. */
 constexpr size_t kValueOverhead = 24;
@@ -46,12 +46,28 @@ constexpr uint32_t kInt = 1, kFloat64 = 2, kFloat32 = 3, kBool = 4, kText = 5, k
 constexpr uint8_t kMarkerUnchanged = 1;
 constexpr uint8_t kMarkerWithheld = 2;
 
-bool HasBytes(const w2l_value& value)
+/* The field of a value that is sent as its bytes; 0 for all others. */
+uint32_t BytesField(const w2l_value& value)
 {
-    return value.kind == W2L_VALUE_TEXT || value.kind == W2L_VALUE_BYTES || value.kind == W2L_VALUE_NUMERIC;
+    switch (value.kind) {
+    case W2L_VALUE_TEXT:
+        return value_field::kText;
+    case W2L_VALUE_BYTES:
+        return value_field::kBytes;
+    case W2L_VALUE_NUMERIC:
+        return value_field::kNumeric;
+    default:
+        return 0;
+    }
 }
 
-/* ---- sizes ---- */
+/* ---- writing; room is checked before each value ---- */
+
+/* What the bytes of a value take with its inner tag and length. */
+size_t LengthDelimitedSize(size_t length)
+{
+    return 1 + VarintSize(length) + length;
+}
 
 size_t UncarriedSize(const w2l_value& value)
 {
@@ -61,55 +77,17 @@ size_t UncarriedSize(const w2l_value& value)
     return size;
 }
 
-/* Serialized size of a Value, without its own tag and length. */
-size_t ValueSize(const w2l_value& value)
-{
-    switch (static_cast<w2l_value_kind>(value.kind)) {
-    case W2L_VALUE_NULL:
-        return 0;
-    case W2L_VALUE_INT:
-        return 1 + VarintSize(protozero::encode_zigzag64(value.integer));
-    case W2L_VALUE_FLOAT64:
-        return 9;
-    case W2L_VALUE_FLOAT32:
-        return 5;
-    case W2L_VALUE_BOOL:
-    case W2L_VALUE_UNCHANGED:
-    case W2L_VALUE_WITHHELD:
-        return 2;
-    case W2L_VALUE_TEXT:
-    case W2L_VALUE_BYTES:
-    case W2L_VALUE_NUMERIC:
-        return 1 + VarintSize(value.length) + value.length;
-    case W2L_VALUE_TOKEN:
-    case W2L_VALUE_HASH_INT:
-    case W2L_VALUE_HASH_BYTES:
-        return 2 + W2L_TOKEN_BYTES;
-    case W2L_VALUE_UNCARRIED:
-        return 2 + UncarriedSize(value);
-    }
-    return 0;
-}
-
-/* Serialized size of a Row without its tag and length; notes each value's size on the way. */
-size_t RowSize(w2l_row* row)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < row->count; ++i) {
-        size_t size = ValueSize(row->values[i]);
-        row->values[i].encoded_size = static_cast<uint32_t>(size);
-        total += 1 + VarintSize(size) + size;
-    }
-    return total;
-}
-
-/* ---- writing; room was checked before ---- */
-
 uint8_t* PutLengthDelimited(uint8_t* at, uint32_t field, const char* bytes, size_t length)
 {
     at = PutByte(at, BytesTag(field));
     at = PutVarint(at, length);
     return PutBytes(at, bytes, length);
+}
+
+uint8_t* PutMarker(uint8_t* at, uint8_t marker)
+{
+    at = PutByte(at, VarintTag(value_field::kMarker));
+    return PutByte(at, marker);
 }
 
 /* The 16 bytes of a token; *status is left alone unless libcrypto failed. */
@@ -143,11 +121,10 @@ uint8_t* PutUncarried(uint8_t* at, const w2l_value& value)
     return at;
 }
 
-uint8_t* PutValue(uint8_t* at, const w2l_value& value, w2l_status* status)
+/* A Value of at most 127 bytes, without its own tag and length. */
+uint8_t* PutSmallValue(uint8_t* at, const w2l_value& value, w2l_status* status)
 {
     switch (static_cast<w2l_value_kind>(value.kind)) {
-    case W2L_VALUE_NULL:
-        return at;
     case W2L_VALUE_INT:
         at = PutByte(at, VarintTag(value_field::kInt));
         return PutVarint(at, protozero::encode_zigzag64(value.integer));
@@ -160,39 +137,104 @@ uint8_t* PutValue(uint8_t* at, const w2l_value& value, w2l_status* status)
     case W2L_VALUE_BOOL:
         at = PutByte(at, VarintTag(value_field::kBool));
         return PutByte(at, value.integer != 0);
-    case W2L_VALUE_TEXT:
-        return PutLengthDelimited(at, value_field::kText, value.bytes, value.length);
-    case W2L_VALUE_BYTES:
-        return PutLengthDelimited(at, value_field::kBytes, value.bytes, value.length);
-    case W2L_VALUE_NUMERIC:
-        return PutLengthDelimited(at, value_field::kNumeric, value.bytes, value.length);
     case W2L_VALUE_UNCHANGED:
-        at = PutByte(at, VarintTag(value_field::kMarker));
-        return PutByte(at, kMarkerUnchanged);
+        return PutMarker(at, kMarkerUnchanged);
     case W2L_VALUE_WITHHELD:
-        at = PutByte(at, VarintTag(value_field::kMarker));
-        return PutByte(at, kMarkerWithheld);
+        return PutMarker(at, kMarkerWithheld);
     case W2L_VALUE_UNCARRIED:
         return PutUncarried(at, value);
     case W2L_VALUE_TOKEN:
     case W2L_VALUE_HASH_INT:
     case W2L_VALUE_HASH_BYTES:
         return PutToken(at, value, status);
+    case W2L_VALUE_NULL:
+    case W2L_VALUE_TEXT:
+    case W2L_VALUE_BYTES:
+    case W2L_VALUE_NUMERIC:
+        break;
     }
     return at;
 }
 
-uint8_t* PutRow(uint8_t* at, uint32_t field, const w2l_row& row, size_t row_size, w2l_status* status)
+/* The Values of a row, each with tag and length; nullptr where one does not fit before `limit`. */
+uint8_t* PutValues(uint8_t* at, const uint8_t* limit, const w2l_row& row, w2l_status* status)
 {
-    at = PutByte(at, BytesTag(field));
-    at = PutVarint(at, row_size);
     for (size_t i = 0; i < row.count; ++i) {
+        const w2l_value& value = row.values[i];
+        const uint32_t bytes_field = BytesField(value);
+        const size_t length = bytes_field != 0 ? value.length : 0;
+        if (at + kValueOverhead > limit || static_cast<size_t>(limit - at) - kValueOverhead < length)
+            return nullptr;
         at = PutByte(at, BytesTag(1));
-        at = PutVarint(at, row.values[i].encoded_size);
-        at = PutValue(at, row.values[i], status);
+        if (bytes_field != 0) {
+            at = PutVarint(at, LengthDelimitedSize(length));
+            at = PutLengthDelimited(at, bytes_field, value.bytes, length);
+        } else {
+            /* One pass over the values: the length is known once what it counts is written. */
+            uint8_t* end = PutSmallValue(at + 1, value, status);
+            *at = static_cast<uint8_t>(end - at - 1);
+            at = end;
+        }
     }
     return at;
 }
+
+/* Moves what lies between at + gap and `end` to at + width; answers its new end. */
+uint8_t* CloseGap(uint8_t* at, size_t gap, size_t width, uint8_t* end)
+{
+    const auto length = static_cast<size_t>(end - at) - gap;
+    if (gap != width)
+        std::memmove(at + width, at + gap, length);
+    return at + width + length;
+}
+
+/*
+ * A row behind its tag and length; nullptr where it does not fit. The width of the
+ * length is guessed from the row that was the last (*size, in and out): rows of a
+ * table are alike, so what was written seldom moves.
+ */
+uint8_t* PutRow(uint8_t* at, const uint8_t* limit, uint32_t field, const w2l_row& row, size_t* size,
+                w2l_status* status)
+{
+    const size_t gap = 1 + VarintSize(*size);
+    uint8_t* end = PutValues(at + gap, limit, row, status);
+    if (end == nullptr)
+        return nullptr;
+    *size = static_cast<size_t>(end - at) - gap;
+    end = CloseGap(at, gap, 1 + VarintSize(*size), end);
+    PutVarint(PutByte(at, BytesTag(field)), *size);
+    return end;
+}
+
+/* What a change's record begins with, for rows of `rows` bytes in all, tags and lengths included. */
+struct ChangeHeader {
+    ChangeHeader(const w2l_change& described, size_t rows)
+        : change(described),
+          body(1 + VarintSize(change.relation_id) + 2 + rows + (change.old_kind != W2L_OLD_NONE ? 2 : 0)),
+          record(1 + VarintSize(change.ordinal) + LengthDelimitedSize(body)),
+          size(LengthDelimitedSize(record) - rows - (change.old_kind != W2L_OLD_NONE ? 2 : 0))
+    {
+    }
+
+    void Put(uint8_t* at) const
+    {
+        at = PutByte(at, BytesTag(batch_field::kRecords));
+        at = PutVarint(at, record);
+        at = PutByte(at, VarintTag(record_field::kOrdinal));
+        at = PutVarint(at, change.ordinal);
+        at = PutByte(at, BytesTag(record_field::kChange));
+        at = PutVarint(at, body);
+        at = PutByte(at, VarintTag(change_field::kRelationId));
+        at = PutVarint(at, change.relation_id);
+        at = PutByte(at, VarintTag(change_field::kOperation));
+        PutByte(at, static_cast<uint8_t>(change.operation));
+    }
+
+    const w2l_change& change;
+    size_t body;
+    size_t record;
+    size_t size;
+};
 
 /* ---- the rare records, through protozero's writer and a string ---- */
 
@@ -275,7 +317,7 @@ w2l_status AppendRecord(w2l_batch* batch, const std::string& record)
 
 extern "C" size_t w2l_bound_change(const w2l_change* change) noexcept
 {
-    size_t bound = kChangeOverhead;
+    size_t bound = 2 * kChangeOverhead;
     const w2l_row* rows[] = {change->has_new ? &change->new_row : nullptr,
                              change->old_kind != W2L_OLD_NONE ? &change->old_row : nullptr};
     for (const w2l_row* row : rows) {
@@ -283,7 +325,7 @@ extern "C" size_t w2l_bound_change(const w2l_change* change) noexcept
             continue;
         bound += row->count * kValueOverhead;
         for (size_t i = 0; i < row->count; ++i)
-            if (HasBytes(row->values[i]))
+            if (BytesField(row->values[i]) != 0)
                 bound += row->values[i].length;
     }
     return bound;
@@ -326,6 +368,7 @@ extern "C" w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* com
         if (committed->commit_time_us != 0)
             writer.add_int64(4, committed->commit_time_us);
         batch->length = 0;
+        batch->hint = {};
         if (batch->capacity < W2L_BATCH_OVERHEAD)
             return W2L_NO_SPACE;
         uint8_t* end =
@@ -335,46 +378,36 @@ extern "C" w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* com
     });
 }
 
-extern "C" w2l_status w2l_batch_append_change(w2l_batch* batch, w2l_change* change) noexcept
+extern "C" w2l_status w2l_batch_append_change(w2l_batch* batch, const w2l_change* change) noexcept
 {
-    size_t new_size = change->has_new ? RowSize(&change->new_row) : 0;
-    bool has_old = change->old_kind != W2L_OLD_NONE;
-    size_t old_size = has_old ? RowSize(&change->old_row) : 0;
-
-    size_t body = 1 + VarintSize(change->relation_id) + 2;
-    if (change->has_new)
-        body += 1 + VarintSize(new_size) + new_size;
-    if (has_old)
-        body += 1 + VarintSize(old_size) + old_size + 2;
-    size_t record = 1 + VarintSize(change->ordinal) + 1 + VarintSize(body) + body;
-    size_t total = 1 + VarintSize(record) + record;
-    if (total > batch->capacity - batch->length)
+    if (batch->capacity - batch->length < kChangeOverhead)
         return W2L_NO_SPACE;
+    uint8_t* const start = batch->data + batch->length;
+    /* Values end before this, so that all around them has room without being asked for. */
+    const uint8_t* const limit = batch->data + batch->capacity - kChangeOverhead;
+    const size_t gap = ChangeHeader(*change, batch->hint.rows).size;
 
     w2l_status status = W2L_OK;
-    uint8_t* start = batch->data + batch->length;
-    uint8_t* at = PutByte(start, BytesTag(batch_field::kRecords));
-    at = PutVarint(at, record);
-    at = PutByte(at, VarintTag(record_field::kOrdinal));
-    at = PutVarint(at, change->ordinal);
-    at = PutByte(at, BytesTag(record_field::kChange));
-    at = PutVarint(at, body);
-    at = PutByte(at, VarintTag(change_field::kRelationId));
-    at = PutVarint(at, change->relation_id);
-    at = PutByte(at, VarintTag(change_field::kOperation));
-    at = PutByte(at, static_cast<uint8_t>(change->operation));
+    uint8_t* at = start + gap;
     if (change->has_new)
-        at = PutRow(at, change_field::kNew, change->new_row, new_size, &status);
-    if (has_old) {
-        at = PutRow(at, change_field::kOld, change->old_row, old_size, &status);
+        at = PutRow(at, limit, change_field::kNew, change->new_row, &batch->hint.new_row, &status);
+    if (at != nullptr && change->old_kind != W2L_OLD_NONE)
+        at = PutRow(at, limit, change_field::kOld, change->old_row, &batch->hint.old_row, &status);
+    if (at == nullptr)
+        return W2L_NO_SPACE;
+    if (status != W2L_OK)
+        return status;
+
+    const size_t rows = static_cast<size_t>(at - start) - gap;
+    const ChangeHeader header(*change, rows);
+    at = CloseGap(start, gap, header.size, at);
+    header.Put(start);
+    if (change->old_kind != W2L_OLD_NONE) {
         at = PutByte(at, VarintTag(change_field::kOldKind));
         at = PutByte(at, static_cast<uint8_t>(change->old_kind));
     }
-    if (status != W2L_OK)
-        return status;
-    if (static_cast<size_t>(at - start) != total)
-        return W2L_INTERNAL;
-    batch->length += total;
+    batch->hint.rows = rows;
+    batch->length = static_cast<size_t>(at - batch->data);
     return W2L_OK;
 }
 

@@ -51,10 +51,9 @@ typedef enum w2l_reason {
 } w2l_reason;
 
 typedef struct w2l_value {
-    uint8_t kind;          /* w2l_value_kind */
-    uint8_t reason;        /* w2l_reason, with UNCARRIED */
-    uint8_t canonical;     /* w2l_canonical, with HASH_BYTES */
-    uint32_t encoded_size; /* scratch of the encoder */
+    uint8_t kind;      /* w2l_value_kind */
+    uint8_t reason;    /* w2l_reason, with UNCARRIED */
+    uint8_t canonical; /* w2l_canonical, with HASH_BYTES */
     union {
         int64_t integer;
         double float64;
@@ -152,6 +151,12 @@ typedef struct w2l_batch {
     uint8_t* data;
     size_t capacity;
     size_t length; /* used, from data */
+    /* Scratch of the encoder: sizes of the batch's last change, as guesses at the next. */
+    struct {
+        size_t new_row;
+        size_t old_row;
+        size_t rows;
+    } hint;
 } w2l_batch;
 
 /* Room that begin and finish need, beyond the sum of the bounds of what is appended. */
@@ -167,10 +172,11 @@ size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) W2L_NOEXCE
 w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) W2L_NOEXCEPT;
 
 /*
- * Append one record. On any status but W2L_OK the batch is as it was before.
- * Change computes the tokens; its values' scratch fields are written.
+ * Append one record. On any status but W2L_OK the batch is as it was before. A
+ * change may be refused with less room than its bound.
+ * Change computes the tokens.
  */
-w2l_status w2l_batch_append_change(w2l_batch* batch, w2l_change* change) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_change(w2l_batch* batch, const w2l_change* change) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,

@@ -62,10 +62,36 @@ inline uint8_t* PutVarint(uint8_t* at, uint64_t value)
     return at;
 }
 
+/* Copies `length` bytes, from one word to two, as two words that may overlap. */
+template <typename Word>
+void CopyWords(uint8_t* at, const uint8_t* from, size_t length)
+{
+    Word first;
+    Word last;
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + length - sizeof last, sizeof last);
+    std::memcpy(at, &first, sizeof first);
+    std::memcpy(at + length - sizeof last, &last, sizeof last);
+}
+
+/* Most values are short, and a call of memcpy costs more than copying them. */
 inline uint8_t* PutBytes(uint8_t* at, const void* bytes, size_t length)
 {
-    if (length > 0)
-        std::memcpy(at, bytes, length);
+    struct Pair {
+        uint64_t words[2];
+    };
+    const auto* from = static_cast<const uint8_t*>(bytes);
+    if (length > 2 * sizeof(Pair))
+        std::memcpy(at, from, length);
+    else if (length >= sizeof(Pair))
+        CopyWords<Pair>(at, from, length);
+    else if (length >= sizeof(uint64_t))
+        CopyWords<uint64_t>(at, from, length);
+    else if (length >= sizeof(uint32_t))
+        CopyWords<uint32_t>(at, from, length);
+    else
+        for (size_t i = 0; i < length; ++i)
+            at[i] = from[i];
     return at + length;
 }
 

@@ -133,9 +133,15 @@ static bool is_plain_ascii(const char* text, Size length)
     uint64 word;
 
     /* The high bit of a byte, set in it or by borrowing for a zero. */
-    for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
-        memcpy(&word, text, sizeof(word));
-        odd |= word | (word - ones);
+    if (length >= sizeof(word)) {
+        const char* last = text + length - sizeof(word);
+
+        for (; text < last; text += sizeof(word)) {
+            memcpy(&word, text, sizeof(word));
+            odd |= word | (word - ones);
+        }
+        memcpy(&word, last, sizeof(word));
+        return ((odd | word | (word - ones)) & (ones << 7)) == 0;
     }
     for (; length > 0; text++, length--) {
         word = (unsigned char)*text;
