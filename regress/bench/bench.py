@@ -129,7 +129,7 @@ def measure_workload(cluster, name, chosen, arguments, rng, say):
 def measure_forwarder(bench, variant, rounds, rng):
     """The same WAL, by pg_recvlogical and by the forwarder to a folder and to nothing, in turns."""
     null = forwarding.null_binary()
-    ways = {"pg_recvlogical": lambda: bench.run(variant), "folder": lambda: forwarding.forward(bench, variant),
+    ways = {"pg_recvlogical": lambda: bench.run_and_pack(variant), "folder": lambda: forwarding.forward(bench, variant),
             "null": lambda: forwarding.forward(bench, variant, null)}
     taken = {way: [] for way in ways}
     for _ in range(rounds):

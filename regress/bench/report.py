@@ -8,8 +8,9 @@ from statistics import median
 class Bar:
     """A promise: `value` of ours at most `limit`, a ratio unless it says otherwise.
 
-    `floor` is what the plugin that does nothing would have here. Where that is above the limit the bar is out of
-    reach: it asks something of PostgreSQL, and nothing of a plugin.
+    `floor` is what the plugin that does nothing would have here, and of a forwarder one that only receives and
+    compresses as fast as zstd can. Where that is above the limit the bar is out of reach: it asks something of
+    PostgreSQL, libpq and zstd, and nothing of us.
     """
 
     what: str
@@ -70,7 +71,8 @@ def bars(workload, entry):
                          1.0))
     if entry["forwarder"]:
         row = entry["forwarder"]["folder"]
-        found += [Bar(f"{workload}: CPU of the forwarder / its walsender", row["share"], FORWARDER_CPU),
+        found += [Bar(f"{workload}: CPU of the forwarder / its walsender", row["share"], FORWARDER_CPU,
+                      floor=entry["forwarder"]["pg_recvlogical"]["share_with_zstd"]),
                   Bar(f"{workload}: time to send, to the forwarder / pg_recvlogical", row["keeps_up"], FORWARDER_TIME),
                   Bar(f"{workload}: peak memory of the forwarder", row["peak_rss"] / 2**20, FORWARDER_MIB, "MiB")]
     return found
@@ -82,7 +84,9 @@ def summarise_forwarder(taken):
     alone = median(run.wall for run in plain)
     found = {"pg_recvlogical": {
         "sender_cpu": median(run.cpu for run in plain), "cpu": median(run.receiver_cpu for run in plain),
-        "share": median(run.receiver_cpu / run.cpu for run in plain), "sent_wall": alone, "wall": alone}}
+        "share": median(run.receiver_cpu / run.cpu for run in plain),
+        "share_with_zstd": median((run.receiver_cpu + run.pack_cpu) / run.cpu for run in plain),
+        "sent_wall": alone, "wall": alone}}
     for way in ("folder", "null"):
         runs = taken[way]
         found[way] = {

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -139,3 +140,22 @@ def test_a_bar_below_the_floor_asks_nothing_of_a_plugin():
     rows["floor"]["cpu"] = 0.8
     found = {bar.what: bar for bar in bench.report.bars("narrow", {"variants": rows, "forwarder": {}})}
     assert found["narrow: CPU of wal2lake / wal2json v1"].missed
+
+
+def test_a_forwarder_is_judged_by_what_receiving_and_compressing_leave():
+    def judged(receiver, pack):
+        plain = [SimpleNamespace(cpu=1.0, wall=1.0, receiver_cpu=receiver, pack_cpu=pack)]
+        ours = [forwarding.Forwarding(sender_cpu=1.0, cpu=0.8, sent_wall=1.0, wall=1.0, peak_rss=1)]
+        forwarder = bench.report.summarise_forwarder({"pg_recvlogical": plain, "folder": ours, "null": ours})
+        row = {"cpu": 1.0, "bytes": 10}
+        rows = {"wal2lake": row, "wal2lake tokens": row, "pgoutput": row, "floor": row}
+        found = {bar.what: bar for bar in bench.report.bars("wide", {"variants": rows, "forwarder": forwarder})}
+        return found["wide: CPU of the forwarder / its walsender"]
+
+    assert judged(0.2, 0.2).missed
+    assert judged(0.2, 0.4).verdict == "out of reach, floor 0.60"
+
+
+def test_what_a_lake_must_compress_is_measured(narrow):
+    taken = narrow.run_and_pack(variants.OURS[0])
+    assert 0 < taken.pack_cpu < 10 and taken.cpu > 0
