@@ -2,6 +2,7 @@
 // the tests of its rules (machine_*_test.cpp) send it.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <string>
@@ -114,8 +115,25 @@ class Rig
     bool finished() const { return finish_.has_value(); }
     bool saw(const std::string& event) const { return events_.contains(event); }
 
-    // Every transaction in the lake as end LSNs in order; checks each segment
-    // and the links between them.
+    // Answers puts as long as there are some.
+    void AnswerPuts()
+    {
+        while (put_)
+            AnswerPut();
+    }
+
+    // Names of the parts that lie in the lake.
+    std::vector<std::string> Parts() const
+    {
+        std::vector<std::string> names;
+        for (const auto& [name, bytes] : *objects_)
+            if (ParsePartName(name))
+                names.push_back(name);
+        return names;
+    }
+
+    // Every transaction in the lake as end LSNs in order; checks each segment, its
+    // parts and the links between them.
     std::vector<uint64_t> Shipped() const
     {
         std::vector<uint64_t> ends;
@@ -124,11 +142,19 @@ class Rig
             const auto parsed = ParseSegmentName(name);
             if (!parsed)
                 continue;
-            auto facts = CheckSegment(bytes, [&](const MessageView&, const BatchView& batch) {
-                if (batch.kind == BatchKind::kCommitted && batch.last)
-                    ends.push_back(batch.committed.end_lsn);
-                return Result<Done>(Done{});
-            });
+            auto facts = CheckSegment(
+                bytes,
+                [&](const MessageView&, const BatchView& batch) {
+                    if (batch.kind == BatchKind::kCommitted && batch.last)
+                        ends.push_back(batch.committed.end_lsn);
+                    return Result<Done>(Done{});
+                },
+                [&](const std::string& part, uint64_t offset, size_t length) -> Result<std::string> {
+                    const auto found = objects_->find(BelowSource(parsed->source, part));
+                    if (found == objects_->end())
+                        return Error{ErrorKind::kNotFound, part};
+                    return found->second.substr(std::min<size_t>(offset, found->second.size()), length);
+                });
             EXPECT_TRUE(facts.ok()) << name << (facts.ok() ? "" : facts.error().text);
             if (!facts.ok())
                 return {};
@@ -179,6 +205,11 @@ class Rig
         } else if (auto* hint = std::get_if<action::WriteHead>(&action)) {
             head_ = hint->bytes;
             (*objects_)[hint->name] = hint->bytes;
+        } else if (auto* sweep = std::get_if<action::SweepParts>(&action)) {
+            std::erase_if(*objects_, [&](const auto& each) {
+                return each.first.starts_with(sweep->prefix) &&
+                       std::find(sweep->keep.begin(), sweep->keep.end(), each.first) == sweep->keep.end();
+            });
         } else if (std::get_if<action::Connect>(&action) != nullptr) {
             connect_ = true;
             disconnected_ = false;

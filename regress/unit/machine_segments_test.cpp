@@ -63,26 +63,6 @@ TEST(Machine, SealsBySize)
     EXPECT_FALSE(rig.Shipped().empty());
 }
 
-TEST(Machine, ALargeTransactionIsOneSegment)
-{
-    Rig::Objects lake;
-    MachineConfig config = Config();
-    config.max_size = 2'000;
-    config.memory_budget = 8'000;
-    Rig rig(&lake, config);
-    rig.Start(Server(kOrigin));
-    for (int i = 0; i < 200; i++) {
-        rig.Send(Opening(1));
-        EXPECT_FALSE(rig.put_);
-        EXPECT_FALSE(rig.paused_);
-    }
-    EXPECT_EQ(rig.events_.count("large_transaction"), 1U);
-    rig.Send(test::Message(test::Committed(1, End(1) - 0x40, End(1))));
-    ASSERT_TRUE(rig.put_);
-    rig.AnswerPut();
-    EXPECT_EQ(rig.Shipped(), (Lsns{End(1)}));
-}
-
 TEST(Machine, CrashBeforePutSendsAgain)
 {
     Rig::Objects lake;

@@ -30,7 +30,12 @@ constexpr int kFollowMs = 300;
 class Input
 {
   public:
-    Input(RecordPrinter* printer) : printer_(printer) { printer_->Reset(); }
+    // `read_part` finds the parts that a segment lists.
+    Input(RecordPrinter* printer, SegmentReader::ReadPart read_part)
+        : printer_(printer), read_part_(std::move(read_part))
+    {
+        printer_->Reset();
+    }
 
     Result<Done> Feed(std::string_view bytes)
     {
@@ -85,9 +90,11 @@ class Input
         if (LooksLikeSegment(head)) {
             kind_ = Kind::kSegment;
             printer_->Reset();
-            segment_ = std::make_unique<SegmentReader>([this](const MessageView& message, const BatchView&) {
-                return printer_->Print(message.batch);
-            });
+            segment_ = std::make_unique<SegmentReader>(
+                [this](const MessageView& message, const BatchView&) {
+                    return printer_->Print(message.batch);
+                },
+                read_part_);
             return FeedSegment(&rest);
         }
         if (after_segment_)
@@ -138,6 +145,7 @@ class Input
     }
 
     RecordPrinter* printer_;
+    SegmentReader::ReadPart read_part_;
     Kind kind_ = Kind::kUnknown;
     std::string head_;
     bool after_segment_ = false;
@@ -153,9 +161,38 @@ ExitCode Complain(const std::string& path, const std::string& text, ExitCode cod
     return code;
 }
 
+// A segment's place in a lake, <source>/log/<epoch>/<file>, tells where its parts are.
+Result<std::string> ReadPartBeside(const std::string& path, const std::string& name, uint64_t offset,
+                                   size_t length)
+{
+    const fs::path source = fs::absolute(path).parent_path().parent_path().parent_path();
+    const std::string part = (source / name).string();
+    const int fd = ::open(part.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return Error{ErrorKind::kNotFound,
+                     std::string("a part of this segment's transaction; it cannot be opened at ") + part +
+                         ": " + std::strerror(errno) + "; name the segment where it lies in the lake"};
+    std::string bytes(length, '\0');
+    size_t filled = 0;
+    while (filled < length) {
+        const ssize_t got =
+            ::pread(fd, bytes.data() + filled, length - filled, static_cast<off_t>(offset + filled));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        filled += static_cast<size_t>(got);
+    }
+    ::close(fd);
+    bytes.resize(filled);
+    return bytes;
+}
+
 ExitCode CatDescriptor(int fd, const std::string& path, RecordPrinter* printer)
 {
-    Input input(printer);
+    Input input(printer, [&](const std::string& name, uint64_t offset, size_t length) {
+        return ReadPartBeside(path, name, offset, length);
+    });
     std::string piece(kPiece, '\0');
     while (!printer->closed()) {
         const ssize_t got = ::read(fd, piece.data(), piece.size());

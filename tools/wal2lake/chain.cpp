@@ -14,6 +14,7 @@ namespace
 constexpr size_t kMaxSourceId = 128;
 constexpr size_t kEpochDigits = 8;
 constexpr size_t kLsnDigits = 16;
+constexpr size_t kPartDigits = 8;
 constexpr uint32_t kMaxEpoch = 99999999;
 constexpr std::string_view kSuffix = ".w2l";
 constexpr size_t kPage = 1000;
@@ -48,6 +49,59 @@ bool IsSourceId(std::string_view text)
 std::string LogPrefix(const std::string& source)
 {
     return source + "/log/";
+}
+
+std::string PartsPrefix(const std::string& source)
+{
+    return source + "/parts/";
+}
+
+std::string PartsPrefix(const std::string& source, uint32_t epoch, uint64_t commit_lsn)
+{
+    char numbers[64];
+    std::snprintf(numbers, sizeof numbers, "%08u/%016llx/", epoch,
+                  static_cast<unsigned long long>(commit_lsn));
+    return PartsPrefix(source) + numbers;
+}
+
+std::string FormatPartName(const PartName& name)
+{
+    char number[16];
+    std::snprintf(number, sizeof number, "/%08u", name.number);
+    return PartsPrefix(name.source, name.epoch, name.commit_lsn) + name.writer + number;
+}
+
+std::optional<PartName> ParsePartName(std::string_view text)
+{
+    constexpr std::string_view kParts = "/parts/";
+    const size_t at = text.find(kParts);
+    if (at == std::string_view::npos || !IsSourceId(text.substr(0, at)))
+        return std::nullopt;
+    const std::string_view rest = text.substr(at + kParts.size());
+    constexpr size_t kWriterAt = kEpochDigits + 1 + kLsnDigits + 1;
+    const size_t slash = rest.rfind('/');
+    if (rest.size() < kWriterAt + 2 || rest[kEpochDigits] != '/' || rest[kWriterAt - 1] != '/' ||
+        slash <= kWriterAt)
+        return std::nullopt;
+    const std::string_view writer = rest.substr(kWriterAt, slash - kWriterAt);
+    const auto epoch = ParseFixed<uint32_t>(rest.substr(0, kEpochDigits), kEpochDigits, 10);
+    const auto lsn = ParseFixed<uint64_t>(rest.substr(kEpochDigits + 1, kLsnDigits), kLsnDigits, 16);
+    const auto number = ParseFixed<uint32_t>(rest.substr(slash + 1), kPartDigits, 10);
+    const bool named =
+        std::all_of(writer.begin(), writer.end(), [](char c) { return IsLowerOrDigit(c) || c == '-'; });
+    if (!epoch || *epoch == 0 || !lsn || !number || !named)
+        return std::nullopt;
+    return PartName{std::string(text.substr(0, at)), *epoch, *lsn, std::string(writer), *number};
+}
+
+std::string BelowSource(const std::string& source, const std::string& name)
+{
+    return source + "/" + name;
+}
+
+std::string WithoutSource(const std::string& source, const std::string& name)
+{
+    return name.substr(source.size() + 1);
 }
 
 std::string HeadName(const std::string& source)

@@ -5,6 +5,7 @@
 // inside a segment.
 //
 //   <source>/log/<epoch, 8 digits>/<start LSN, 16 hex digits, lower case>.w2l
+//   <source>/parts/<epoch, 8 digits>/<commit LSN, 16 hex digits>/<writer>/<number, 8 digits>
 //   <source>/head       a hint: the name of a recent object and a newline
 #pragma once
 
@@ -41,6 +42,28 @@ std::string FormatSegmentName(const SegmentName& name);
 std::optional<SegmentName> ParseSegmentName(std::string_view text);
 
 std::string LogPrefix(const std::string& source);
+
+// A piece of a transaction that is larger than a segment. Writers never share a
+// name: who may have been cut off in the middle begins anew beside it.
+struct PartName {
+    std::string source;
+    uint32_t epoch = kFirstEpoch;
+    uint64_t commit_lsn = 0;
+    // "[a-z0-9-]+"
+    std::string writer;
+    uint32_t number = 0;
+
+    auto operator<=>(const PartName&) const = default;
+};
+
+std::string FormatPartName(const PartName& name);
+std::optional<PartName> ParsePartName(std::string_view text);
+// What the names of all parts begin with: of a source, or of one transaction.
+std::string PartsPrefix(const std::string& source);
+std::string PartsPrefix(const std::string& source, uint32_t epoch, uint64_t commit_lsn);
+// An object's name from how a segment lists it, and back.
+std::string BelowSource(const std::string& source, const std::string& name);
+std::string WithoutSource(const std::string& source, const std::string& name);
 std::string HeadName(const std::string& source);
 std::string FormatHead(const SegmentName& name);
 // nullopt where the hint is unusable, which is never an error.

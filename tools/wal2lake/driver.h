@@ -46,6 +46,7 @@ class Driver
     void Do(const action::ListAfter& action) { store_.Submit(action); }
     void Do(const action::ReadObject& action) { store_.Submit(action); }
     void Do(const action::WriteHead& action) { store_.Submit(action); }
+    void Do(const action::SweepParts& action) { store_.Submit(action); }
     void Do(const action::PutObject& action);
     void Do(const action::Connect& action);
     void Do(const action::StartStreaming& action);

@@ -29,7 +29,7 @@ constexpr int64_t kFarMs = 3'600'000;
 
 Machine::Machine(MachineConfig config)
     : config_(std::move(config)), random_(config_.seed), finder_(config_.names.source),
-      open_(config_.compression_level)
+      open_(config_.compression_level, config_.max_size)
 {
 }
 
@@ -72,7 +72,15 @@ uint64_t Machine::buffered_bytes() const
         bytes += sealed.size();
     if (inflight_)
         bytes += inflight_->file->size();
+    for (const Part& part : parts_)
+        bytes += part.bytes->size();
     return bytes;
+}
+
+bool Machine::IsPressed() const
+{
+    const uint64_t held = buffered_bytes();
+    return NothingGoesOut() && held > largest_elsewhere_ && held + held_elsewhere_ >= MemoryLimit();
 }
 
 int64_t Machine::Jitter(int attempts)
@@ -247,7 +255,11 @@ bool Machine::TakeBatch(const MessageView& message)
     if (open_.empty())
         open_since_ms_ = now_ms_;
     const auto added = open_.Add(message, batch, &relations_);
-    return added.ok() || fail(added.error().text);
+    if (!added.ok())
+        return fail(added.error().text);
+    if (batch.last && open_.in_pieces())
+        FinishParts();
+    return true;
 }
 
 void Machine::On(const event::Keepalive& keepalive)
@@ -339,7 +351,7 @@ void Machine::On(const event::StopRequested&)
     stopping_ = true;
     stop_deadline_ms_ = now_ms_ + kStopPatienceMs;
     Note(LogLevel::kInfo, "stopping", "stop requested; shipping what is complete", {});
-    open_.DiscardOpenTransaction();
+    DiscardOpenTransaction();
     Seal("stop");
 }
 
@@ -350,7 +362,7 @@ void Machine::LoseLink(int64_t retry_after_ms)
     link_ = Link::kDown;
     connect_at_ms_ = now_ms_ + retry_after_ms;
     if (!Planted(Bug::kHalfTransaction))
-        open_.DiscardOpenTransaction();
+        DiscardOpenTransaction();
     open_transaction_.reset();
     Seal("disconnect");
     relations_.Clear();
@@ -425,7 +437,7 @@ void Machine::AdvanceLink()
 
 void Machine::AdvanceSegments()
 {
-    const bool nothing_waits = !inflight_ && sealed_.empty();
+    const bool nothing_waits = NothingGoesOut();
     if (open_.transactions() > 0) {
         if (open_.size() >= config_.max_size)
             Seal("size");
@@ -433,15 +445,18 @@ void Machine::AdvanceSegments()
             Seal("draining");
         else if (nothing_waits && now_ms_ - open_since_ms_ >= config_.max_age_ms)
             Seal("age");
-        else if (nothing_waits && buffered_bytes() > largest_elsewhere_ &&
-                 buffered_bytes() + held_elsewhere_ >= MemoryLimit())
+        else if (IsPressed())
             Seal("memory");
     }
+    CutParts();
     if (!chain_known_)
         return;
     if (inflight_) {
         if (store_op_ == StoreOp::kNone && now_ms_ >= store_retry_ms_)
             IssuePut();
+    } else if (PartIsDue()) {
+        if (tail_ && store_op_ == StoreOp::kNone && now_ms_ >= store_retry_ms_)
+            IssuePart();
     } else if (!sealed_.empty() && tail_ && store_op_ == StoreOp::kNone) {
         SealedSegment next = std::move(sealed_.front());
         sealed_.pop_front();
@@ -501,26 +516,16 @@ void Machine::SendStatus()
 
 // A source waits only while it holds more than its part of what all may hold
 // together: whatever the others do, it can go on within that. While nothing is
-// on its way out, stopping would stop for ever: a large transaction is read.
+// on its way out, stopping would stop for ever.
 void Machine::AdvanceReading()
 {
     if (!streaming())
         return;
-    const bool going_out = inflight_ || !sealed_.empty();
+    const bool going_out = !NothingGoesOut();
     const uint64_t limit = MemoryLimit();
     const uint64_t part = limit / config_.sources;
     const uint64_t held = buffered_bytes();
     const uint64_t together = held + held_elsewhere_;
-    if (open_.size() <= config_.memory_budget) {
-        told_large_ = false;
-    } else if (open_transaction_ && !told_large_) {
-        told_large_ = true;
-        Note(LogLevel::kWarning, "large_transaction",
-             "the transaction at " + FormatLsn(open_transaction_->commit_lsn) +
-                 " is larger than memory.budget even when compressed; it is held whole until it is in the "
-                 "lake",
-             {{"buffered_bytes", held}});
-    }
     if (!paused_ && going_out && together >= limit && held >= part && !Planted(Bug::kNoBudget)) {
         paused_ = true;
         asked_server_ms_ = now_ms_;
@@ -572,7 +577,7 @@ void Machine::ComputeDeadline()
 {
     int64_t next = now_ms_ + kFarMs;
     const auto at = [&next](int64_t time) { next = std::min(next, time); };
-    if (store_op_ == StoreOp::kNone && (!chain_known_ || inflight_))
+    if (store_op_ == StoreOp::kNone && (!chain_known_ || inflight_ || !parts_.empty()))
         at(store_retry_ms_);
     if (chain_known_ && link_ == Link::kDown && !stopping_ && !ship_first_)
         at(connect_at_ms_);

@@ -40,6 +40,9 @@ struct MachineConfig {
     uint64_t sources = 1;
     int compression_level = kDefaultCompressionLevel;
     std::string writer_version;
+    // Names what this process writes beside the log, "[a-z0-9-]+": no two processes
+    // may have the same.
+    std::string writer_id = "writer";
     // For the jitter of retries.
     uint32_t seed = 1;
     // Whether "open_segment" lines are worth making.
@@ -73,7 +76,7 @@ class Machine
 
   private:
     enum class Link { kDown, kConnecting, kConnected, kStarting, kStreaming, kFinished };
-    enum class StoreOp { kNone, kFindTail, kReadTail, kPut, kReadExisting };
+    enum class StoreOp { kNone, kFindTail, kReadTail, kPut, kReadExisting, kPutPart, kReadPart };
 
     // A segment on its way into the lake.
     struct Inflight {
@@ -82,8 +85,19 @@ class Machine
         SegmentFacts facts;
         int64_t began_ms = 0;
         CommitTimes commit_times;
+        // Where the transaction is in parts: the segment without its place, to be
+        // placed again if another one is found there.
+        std::optional<SealedSegment> listing;
 
         bool genesis() const { return name.start_lsn == 0; }
+    };
+
+    // A piece of a transaction that is larger than a segment, on its way.
+    struct Part {
+        PartName name;
+        Bytes bytes;
+        uint64_t end_lsn = 0;
+        bool discarded = false;
     };
 
     void On(const event::Tick& tick);
@@ -110,11 +124,26 @@ class Machine
     void Adopt(Tail tail);
     bool DropThrough(uint64_t lsn);
     void StartPut(SealedSegment sealed);
-    void Launch(SegmentName name, SegmentFile file, CommitTimes commit_times);
+    void Launch(SegmentName name, SegmentFile file, CommitTimes commit_times,
+                std::optional<SealedSegment> listing);
     void StartGenesis();
     void IssuePut();
+    void StoreAgain();
     void Confirm();
     void LookAgain(uint64_t confirmed_lsn);
+
+    // Transactions in parts (machine_parts.cpp).
+    void CutParts();
+    void QueuePart(std::string bytes);
+    void FinishParts();
+    void DiscardParts(uint64_t end_lsn);
+    void DiscardOpenTransaction();
+    bool PartIsDue() const;
+    void IssuePart();
+    void PartStored();
+    void PartRead(const event::ObjectRead& read);
+    void Sweep();
+    uint64_t PartSize() const;
 
     // The stream (machine.cpp).
     std::optional<Refusal> CheckFacts(const SourceFacts& facts) const;
@@ -161,6 +190,10 @@ class Machine
     // for compression and for the connections.
     uint64_t MemoryLimit() const { return config_.memory_budget / 2; }
     bool streaming() const { return link_ == Link::kStreaming; }
+    // Nothing is on its way into the lake, or ready to go.
+    bool NothingGoesOut() const { return !inflight_ && sealed_.empty() && parts_.empty(); }
+    // The budget is spent and nobody holds more than we do.
+    bool IsPressed() const;
     int64_t Jitter(int attempts);
 
     MachineConfig config_;
@@ -202,8 +235,6 @@ class Machine
     bool status_due_ = false;
     uint64_t status_flush_lsn_ = 0;
     bool paused_ = false;
-    // The open transaction was said to be larger than the budget.
-    bool told_large_ = false;
     int64_t asked_server_ms_ = 0;
 
     // The session.
@@ -227,6 +258,13 @@ class Machine
     int64_t open_since_ms_ = 0;
     std::deque<SealedSegment> sealed_;
     std::optional<Inflight> inflight_;
+    // Parts of the open transaction, or of one in sealed_, that are not in the lake
+    // yet; and how a segment will list those of the open one.
+    std::deque<Part> parts_;
+    std::vector<wal2lake::v1::Part> open_parts_;
+    // The transaction that was cut last.
+    std::optional<CommittedView> parted_;
+    uint32_t part_number_ = 0;
     uint64_t logged_open_transactions_ = 0;
     int64_t logged_open_ms_ = INT64_MIN / 2;
 

@@ -103,6 +103,8 @@ void Machine::On(const event::ObjectRead& read)
         TailRead(read);
     else if (op == StoreOp::kReadExisting)
         ExistingRead(read);
+    else if (op == StoreOp::kReadPart)
+        PartRead(read);
 }
 
 // Waits and tries again, or gives up where waiting cannot help. Says so at once
@@ -164,11 +166,12 @@ void Machine::TailRead(const event::ObjectRead& read)
         return;
     Note(LogLevel::kInfo, "tail_found", "the log ends at " + FormatLsn(tail_->end_lsn()),
          {{"name", name}, {"end_lsn", FormatLsn(tail_->end_lsn())}});
+    Sweep();
 }
 
 void Machine::StartGenesis()
 {
-    Launch({config_.names.source, kFirstEpoch, 0}, MakeGenesis(config_, facts_), {});
+    Launch({config_.names.source, kFirstEpoch, 0}, MakeGenesis(config_, facts_), {}, {});
 }
 
 void Machine::StartPut(SealedSegment sealed)
@@ -178,19 +181,25 @@ void Machine::StartPut(SealedSegment sealed)
     header.set_seq(tail_->facts.header.seq() + 1);
     if (!Planted(Bug::kUnchained))
         header.set_previous_sha256(tail_->facts.sha256);
+    std::optional<SealedSegment> listing;
+    if (!sealed.parts.empty())
+        listing = sealed;
     CommitTimes commit_times = std::move(sealed.commit_times);
     Launch({config_.names.source, tail_->name.epoch, tail_->end_lsn()},
-           AssembleSegment(std::move(header), std::move(sealed)), std::move(commit_times));
+           AssembleSegment(std::move(header), std::move(sealed)), std::move(commit_times),
+           std::move(listing));
 }
 
-void Machine::Launch(SegmentName name, SegmentFile file, CommitTimes commit_times)
+void Machine::Launch(SegmentName name, SegmentFile file, CommitTimes commit_times,
+                     std::optional<SealedSegment> listing)
 {
     std::string sha256 = Sha256(file.bytes);
     inflight_ = Inflight{std::move(name),
                          std::make_shared<const std::string>(std::move(file.bytes)),
                          {std::move(file.header), std::move(file.footer), std::move(sha256)},
                          now_ms_,
-                         std::move(commit_times)};
+                         std::move(commit_times),
+                         std::move(listing)};
     IssuePut();
 }
 
@@ -208,20 +217,29 @@ void Machine::IssuePut()
 
 void Machine::On(const event::PutDone&)
 {
-    if (store_op_ != StoreOp::kPut)
+    const StoreOp op = store_op_;
+    if (op != StoreOp::kPut && op != StoreOp::kPutPart)
         return;
     store_op_ = StoreOp::kNone;
-    Confirm();
+    if (op == StoreOp::kPut)
+        Confirm();
+    else
+        PartStored();
+}
+
+void Machine::StoreAgain()
+{
+    store_attempts_ = 0;
+    if (store_warned_ms_ == INT64_MIN)
+        return;
+    store_warned_ms_ = INT64_MIN;
+    Note(LogLevel::kInfo, "store_recovered", "the store takes objects again", {});
 }
 
 // What is in flight is in the lake: it becomes the tail.
 void Machine::Confirm()
 {
-    store_attempts_ = 0;
-    if (store_warned_ms_ != INT64_MIN) {
-        store_warned_ms_ = INT64_MIN;
-        Note(LogLevel::kInfo, "store_recovered", "the store takes objects again", {});
-    }
+    StoreAgain();
     Inflight done = std::move(*inflight_);
     inflight_.reset();
     NoteShipped(done);
@@ -239,14 +257,18 @@ void Machine::Confirm()
               {"bytes", uint64_t{done.file->size()}},
               {"ms", now_ms_ - done.began_ms}});
     Do(action::WriteHead{HeadName(config_.names.source), FormatHead(done.name)});
+    Sweep();
 }
 
 void Machine::On(const event::PutFailed& failed)
 {
-    if (store_op_ != StoreOp::kPut)
+    const StoreOp op = store_op_;
+    if (op != StoreOp::kPut && op != StoreOp::kPutPart)
         return;
     store_op_ = StoreOp::kNone;
     StoreFailed(failed.error);
+    if (op == StoreOp::kPutPart && parts_.front().discarded)
+        parts_.pop_front();
 }
 
 // Going on would leave a gap that nobody notices before a verify: the server was
@@ -265,6 +287,11 @@ void Machine::On(const event::PredecessorGone&)
 
 void Machine::On(const event::PutExists&)
 {
+    if (store_op_ == StoreOp::kPutPart) {
+        store_op_ = StoreOp::kReadPart;
+        Do(action::ReadObject{FormatPartName(parts_.front().name)});
+        return;
+    }
     if (store_op_ != StoreOp::kPut)
         return;
     if (Planted(Bug::kExistsIsSuccess)) {
@@ -343,8 +370,10 @@ void Machine::Adopt(Tail tail)
          {{"name", FormatSegmentName(tail_->name)},
           {"end_lsn", FormatLsn(tail_->end_lsn())},
           {"transactions", tail_->facts.footer.transactions()}});
-    if (DropThrough(Planted(Bug::kKeepCovered) ? 0 : tail_->end_lsn()))
-        Do(action::WriteHead{HeadName(config_.names.source), FormatHead(tail_->name)});
+    if (!DropThrough(Planted(Bug::kKeepCovered) ? 0 : tail_->end_lsn()))
+        return;
+    Do(action::WriteHead{HeadName(config_.names.source), FormatHead(tail_->name)});
+    Sweep();
 }
 
 // Removes every transaction that ends at `lsn` or before from the buffers, also
@@ -362,14 +391,26 @@ bool Machine::DropThrough(uint64_t lsn)
         return true;
     };
     if (open_transaction_ && open_transaction_->end_lsn <= lsn)
-        open_.DiscardOpenTransaction();
+        DiscardOpenTransaction();
     if (open_.transactions() > 0)
         Seal("adoption");
-    if (inflight_ && !keep(KeepAfter(std::string_view(*inflight_->file), lsn, config_.compression_level)))
+    if (inflight_ && inflight_->listing) {
+        if (inflight_->listing->end_lsn > lsn)
+            kept.push_back(std::move(*inflight_->listing));
+    } else if (inflight_ &&
+               !keep(KeepAfter(std::string_view(*inflight_->file), lsn, config_.compression_level))) {
         return false;
+    }
     inflight_.reset();
     for (SealedSegment& sealed : sealed_) {
-        if (sealed.end_lsn > lsn && !keep(KeepAfter(std::move(sealed), lsn, config_.compression_level)))
+        if (!sealed.parts.empty()) {
+            // One transaction: it stays whole or goes.
+            if (sealed.end_lsn > lsn)
+                kept.push_back(std::move(sealed));
+            else
+                DiscardParts(sealed.end_lsn);
+        } else if (sealed.end_lsn > lsn &&
+                   !keep(KeepAfter(std::move(sealed), lsn, config_.compression_level)))
             return false;
     }
     sealed_ = std::move(kept);

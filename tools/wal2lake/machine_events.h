@@ -121,6 +121,13 @@ struct WriteHead {
     std::string bytes;
 };
 
+// Removes what other writers left of the transaction whose parts' names begin with
+// `prefix`: all but `keep`. Never answered, may fail.
+struct SweepParts {
+    std::string prefix;
+    std::vector<std::string> keep;
+};
+
 struct Connect {
 };
 struct StartStreaming {
@@ -157,9 +164,9 @@ struct Finish {
 } // namespace action
 
 using Action = std::variant<action::ReadHead, action::ListAfter, action::ReadObject, action::PutObject,
-                            action::WriteHead, action::Connect, action::StartStreaming, action::SendStatus,
-                            action::Disconnect, action::PauseReading, action::ResumeReading,
-                            action::AskServer, action::Log, action::Finish>;
+                            action::WriteHead, action::SweepParts, action::Connect, action::StartStreaming,
+                            action::SendStatus, action::Disconnect, action::PauseReading,
+                            action::ResumeReading, action::AskServer, action::Log, action::Finish>;
 using Actions = std::vector<Action>;
 
 } // namespace wal2lake

@@ -107,8 +107,10 @@ void AddTotals(Scrape* scrape, const std::vector<BoardEntry>& sources)
     };
     counter("wal2lake_segments_total", "Objects written to the log",
             [](const SourceTotals& totals) { return totals.segments; });
-    counter("wal2lake_segment_bytes_total", "Bytes of the objects written to the log",
+    counter("wal2lake_segment_bytes_total", "Bytes of the objects written to the log, parts included",
             [](const SourceTotals& totals) { return totals.segment_bytes; });
+    counter("wal2lake_parts_total", "Parts written of transactions larger than a segment",
+            [](const SourceTotals& totals) { return totals.parts; });
     counter("wal2lake_adopted_segments_total", "Objects that existed when they were to be written",
             [](const SourceTotals& totals) { return totals.adopted_segments; });
     counter("wal2lake_transactions_total", "Transactions in the objects written",

@@ -11,7 +11,8 @@ namespace
 constexpr auto kNames = std::to_array<const char*>(
     {"none", "ack_before_put", "idle_before_segment", "name_before_confirm", "exists_is_success",
      "keep_covered", "adopt_unfenced", "connect_unfenced", "unchained", "unanchored", "trust_hint",
-     "half_transaction", "replay_twice", "no_budget", "answer_all", "rename_for_link"});
+     "half_transaction", "replay_twice", "list_before_parts", "keep_parts", "sweep_listed", "no_budget",
+     "answer_all", "rename_for_link"});
 static_assert(kNames.size() == static_cast<size_t>(Bug::kCount));
 
 Bug FromEnvironment()

@@ -39,6 +39,12 @@ enum class Bug : uint8_t {
     kHalfTransaction,
     // What is buffered is taken again when the server repeats it.
     kReplayTwice,
+    // A segment is put before the parts that it lists.
+    kListBeforeParts,
+    // Parts of a transaction that was cut off are listed with those of its return.
+    kKeepParts,
+    // What is swept is listed.
+    kSweepListed,
     // Reading goes on whatever is buffered.
     kNoBudget,
     // Each request of the server is answered at once.

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "digest.h"
 #include "driver.h"
 #include "endpoint.h"
 #include "metrics.h"
@@ -40,6 +41,16 @@ constexpr milliseconds kGoodRun{600'000};
 // Allocations from here on go back to the system when they are freed. By default
 // the C library learns to keep them, and a large transaction would be held twice.
 constexpr int kReturnedBytes = 1 << 20;
+
+// A name that no other process has: 64 random bits in hexadecimal.
+std::string RandomName()
+{
+    std::random_device random;
+    std::string bits;
+    for (int i = 0; i < 8; i++)
+        bits += static_cast<char>(random() & 0xffU);
+    return Hex(bits);
+}
 
 // SIGTERM and SIGINT as something poll() can wait for. Before any thread starts,
 // so that none of them takes a signal.
@@ -218,6 +229,7 @@ class Fleet
                             &board_};
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();
+        config.machine.writer_id = RandomName();
         config.machine.debug = log.debug();
         if (create_slot_) {
             bool began = false;

@@ -17,6 +17,8 @@ namespace
 constexpr uint32_t kMaxEnvelopeBytes = uint32_t{64} << 20;
 constexpr size_t kFrameHead = 8;
 constexpr size_t kOutputStep = size_t{256} << 10;
+constexpr size_t kPartStep = size_t{1} << 20;
+constexpr size_t kSha256Bytes = 32;
 constexpr uint32_t kZstdMagic = ZSTD_MAGICNUMBER;
 
 uint32_t LittleEndian32(std::string_view bytes)
@@ -33,6 +35,7 @@ struct SegmentReader::State {
     enum class Phase { kHeader, kBetween, kData, kDone };
 
     OnMessage on_message;
+    ReadPart read_part;
     Phase phase = Phase::kHeader;
     wal2lake::v1::SegmentHeader header;
     wal2lake::v1::SegmentFooter footer;
@@ -76,6 +79,10 @@ struct SegmentReader::State {
     Result<bool> ReadHeader();
     Result<bool> ReadFooter();
     Result<bool> ReadData();
+    // Decompresses from `data` on, `*used` bytes of it; true where a frame has ended.
+    Result<bool> Decompress(std::string_view data, size_t* used);
+    Result<Done> ReadParts();
+    Result<Done> ReadOnePart(const wal2lake::v1::Part& part);
     Result<Done> TakeMessages();
     Result<Done> TakeMessage(const MessageView& message);
     Result<Done> CompareFooter() const;
@@ -129,7 +136,24 @@ Result<bool> SegmentReader::State::ReadData()
 {
     if (input.empty())
         return false;
-    ZSTD_inBuffer in{input.data(), input.size(), 0};
+    size_t used = 0;
+    const size_t before = plain.size();
+    const auto ended = Decompress(input, &used);
+    if (!ended.ok())
+        return ended.error();
+    const bool progress = used > 0 || plain.size() > before;
+    Consume(used, true);
+    if (ended.value())
+        phase = Phase::kBetween;
+    const auto taken = TakeMessages();
+    if (!taken.ok())
+        return taken.error();
+    return progress;
+}
+
+Result<bool> SegmentReader::State::Decompress(std::string_view data, size_t* used)
+{
+    ZSTD_inBuffer in{data.data(), data.size(), 0};
     const size_t before = plain.size();
     plain.resize(before + kOutputStep);
     ZSTD_outBuffer out{plain.data() + before, kOutputStep, 0};
@@ -137,14 +161,63 @@ Result<bool> SegmentReader::State::ReadData()
     plain.resize(before + out.pos);
     if (ZSTD_isError(code) != 0)
         return Damage(std::string("zstd frame is damaged: ") + ZSTD_getErrorName(code));
-    const bool progress = in.pos > 0 || out.pos > 0;
-    Consume(in.pos, true);
-    if (code == 0)
-        phase = Phase::kBetween;
-    const auto taken = TakeMessages();
-    if (!taken.ok())
-        return taken.error();
-    return progress;
+    *used = in.pos;
+    return code == 0;
+}
+
+// What the footer lists, after the file itself: its messages go on there.
+Result<Done> SegmentReader::State::ReadParts()
+{
+    for (const auto& part : footer.parts()) {
+        if (part.name().empty() || part.sha256().size() != kSha256Bytes)
+            return Damage("the footer lists a part without name or hash");
+        const auto read = ReadOnePart(part);
+        if (!read.ok())
+            return Error{read.error().kind, part.name() + ": " + read.error().text};
+    }
+    return Done{};
+}
+
+Result<Done> SegmentReader::State::ReadOnePart(const wal2lake::v1::Part& part)
+{
+    const auto damage = [](const std::string& reason) { return Error{ErrorKind::kDamaged, reason}; };
+    RunningDigest part_digest;
+    uint64_t position = 0;
+    bool between_frames = true;
+    for (;;) {
+        const auto piece = read_part(part.name(), position, kPartStep);
+        if (!piece.ok())
+            return piece.error();
+        std::string_view rest = piece.value();
+        position += rest.size();
+        part_digest.Update(rest, false);
+        // Also what zstd has taken and not given back yet.
+        while (!rest.empty() || !between_frames) {
+            size_t used = 0;
+            const size_t before = plain.size();
+            const auto ended = Decompress(rest, &used);
+            if (!ended.ok())
+                return ended.error();
+            rest.remove_prefix(used);
+            between_frames = ended.value();
+            const bool progress = used > 0 || plain.size() > before;
+            const auto taken = TakeMessages();
+            if (!taken.ok())
+                return taken;
+            if (!progress)
+                break;
+        }
+        if (piece.value().size() < kPartStep)
+            break;
+    }
+    if (position != part.bytes())
+        return damage("has " + std::to_string(position) + " bytes, the segment lists " +
+                      std::to_string(part.bytes()));
+    if (part_digest.FinishSha256() != part.sha256())
+        return damage("SHA-256 is not what the segment lists");
+    if (!between_frames || !plain.empty())
+        return damage("the last message or zstd frame is cut short");
+    return Done{};
 }
 
 Result<Done> SegmentReader::State::TakeMessages()
@@ -227,9 +300,19 @@ Result<bool> SegmentReader::State::ReadFooter()
     if (body < kFooterChecksumBytes ||
         footer.footer_xxh3_64() != Xxh64(payload.substr(0, body - kFooterChecksumBytes)))
         return Damage("XXH3-64 of the footer does not match it");
-    const auto compared = CompareFooter();
-    if (!compared.ok())
-        return compared.error();
+    if (footer.xxh3_128() != digest.CurrentXxh128())
+        return Damage("XXH3-128 of the file does not match the footer");
+    if (footer.parts_size() == 0 || read_part) {
+        const auto read = ReadParts();
+        if (!read.ok())
+            return read.error();
+        const auto compared = CompareFooter();
+        if (!compared.ok())
+            return compared.error();
+    } else if (transactions > 0 || transaction_open || footer.transactions() != 1 ||
+               footer.end_lsn() <= header.start_lsn()) {
+        return Damage("a segment that lists parts must hold one transaction, and none of it itself");
+    }
     Consume(kFrameHead + size, false);
     phase = Phase::kDone;
     return true;
@@ -237,8 +320,6 @@ Result<bool> SegmentReader::State::ReadFooter()
 
 Result<Done> SegmentReader::State::CompareFooter() const
 {
-    if (footer.xxh3_128() != digest.CurrentXxh128())
-        return Damage("XXH3-128 of the file does not match the footer");
     if (!plain.empty())
         return Damage("the last message is cut short");
     if (transaction_open)
@@ -263,9 +344,10 @@ Result<Done> SegmentReader::State::CompareFooter() const
     return Done{};
 }
 
-SegmentReader::SegmentReader(OnMessage on_message) : state_(std::make_unique<State>())
+SegmentReader::SegmentReader(OnMessage on_message, ReadPart read_part) : state_(std::make_unique<State>())
 {
     state_->on_message = std::move(on_message);
+    state_->read_part = std::move(read_part);
 }
 
 SegmentReader::~SegmentReader() = default;
@@ -323,9 +405,10 @@ std::string SegmentReader::FinishSha256()
     return state_->digest.FinishSha256();
 }
 
-Result<SegmentFacts> CheckSegment(std::string_view file, SegmentReader::OnMessage on_message)
+Result<SegmentFacts> CheckSegment(std::string_view file, SegmentReader::OnMessage on_message,
+                                  SegmentReader::ReadPart read_part)
 {
-    SegmentReader reader(std::move(on_message));
+    SegmentReader reader(std::move(on_message), std::move(read_part));
     constexpr size_t kPiece = size_t{256} << 10;
     for (size_t position = 0; position < file.size() && !reader.complete();) {
         size_t used = 0;

@@ -27,7 +27,14 @@ class SegmentReader
     // the reader with it.
     using OnMessage = std::function<Result<Done>(const MessageView&, const BatchView&)>;
 
-    explicit SegmentReader(OnMessage on_message = {});
+    // Up to `length` bytes of a part from `offset`, fewer only at its end; the name
+    // is as the footer has it, below the source's folder.
+    using ReadPart =
+        std::function<Result<std::string>(const std::string& name, uint64_t offset, size_t length)>;
+
+    // Without `read_part`, of a segment that lists parts only the file is read: what
+    // its footer counts is believed.
+    explicit SegmentReader(OnMessage on_message = {}, ReadPart read_part = {});
     ~SegmentReader();
     SegmentReader(const SegmentReader&) = delete;
     SegmentReader& operator=(const SegmentReader&) = delete;
@@ -60,7 +67,8 @@ struct SegmentFacts {
 };
 
 // Reads a whole file at once and checks everything in it.
-Result<SegmentFacts> CheckSegment(std::string_view file, SegmentReader::OnMessage on_message = {});
+Result<SegmentFacts> CheckSegment(std::string_view file, SegmentReader::OnMessage on_message = {},
+                                  SegmentReader::ReadPart read_part = {});
 
 // True where the bytes begin like a segment (four bytes are enough).
 bool LooksLikeSegment(std::string_view bytes);

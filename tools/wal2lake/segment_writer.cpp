@@ -96,8 +96,11 @@ struct SegmentBuilder::Compressor {
     }
 };
 
-SegmentBuilder::SegmentBuilder(int compression_level)
-    : compression_level_(compression_level), compressor_(std::make_unique<Compressor>(compression_level))
+SegmentBuilder::SegmentBuilder(int compression_level, uint64_t max_size)
+    : compression_level_(compression_level), max_size_(max_size),
+      frame_limit_(static_cast<size_t>(std::min<uint64_t>(kFrameBytes, max_size))),
+      spill_limit_(std::min(kSpillBytes, frame_limit_)),
+      compressor_(std::make_unique<Compressor>(compression_level))
 {
 }
 
@@ -114,7 +117,7 @@ void SegmentBuilder::Compress(std::string_view bytes)
 {
     compressor_->Run(bytes, ZSTD_e_continue, &frame_);
     frame_bytes_ += bytes.size();
-    if (frame_bytes_ >= kFrameBytes)
+    if (frame_bytes_ >= frame_limit_)
         EndFrame();
 }
 
@@ -162,7 +165,7 @@ Result<Done> SegmentBuilder::Add(const MessageView& message, const BatchView& ba
         return Done{};
     }
     pending_ += message.whole;
-    if (pending_.size() >= kSpillBytes)
+    if (pending_.size() >= spill_limit_)
         Spill();
     return Done{};
 }
@@ -189,6 +192,27 @@ void SegmentBuilder::Finish(const CommittedView& committed)
     transaction_open_ = false;
 }
 
+std::string SegmentBuilder::TakePiece(uint64_t size)
+{
+    std::string piece;
+    while (!sealed_.frames.empty() &&
+           (piece.empty() || piece.size() + sealed_.frames.front().size() <= size)) {
+        in_pieces_ = true;
+        sealed_.frames_size -= sealed_.frames.front().size();
+        if (piece.empty())
+            piece = std::move(sealed_.frames.front());
+        else
+            piece += sealed_.frames.front();
+        sealed_.frames.pop_front();
+    }
+    return piece;
+}
+
+void SegmentBuilder::EndPiece()
+{
+    EndFrame();
+}
+
 void SegmentBuilder::DiscardOpenTransaction()
 {
     if (spilled_) {
@@ -199,6 +223,8 @@ void SegmentBuilder::DiscardOpenTransaction()
         frame_bytes_ = 0;
         spilled_ = false;
     }
+    if (transaction_open_)
+        in_pieces_ = false;
     pending_.clear();
     tally_.Clear();
     transaction_bytes_ = 0;
@@ -207,7 +233,7 @@ void SegmentBuilder::DiscardOpenTransaction()
 
 SealedSegment SegmentBuilder::Seal()
 {
-    SegmentBuilder next(compression_level_);
+    SegmentBuilder next(compression_level_, max_size_);
     if (spilled_) {
         // The compressor is inside a frame of the open transaction.
         for (; sealed_.frames.size() > spill_frame_; sealed_.frames.pop_back()) {
@@ -265,6 +291,8 @@ SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, SealedSegment se
     footer.set_xxh3_128(Xxh128(file));
     footer.set_first_commit_time_us(sealed.first_commit_time_us);
     footer.set_last_commit_time_us(sealed.last_commit_time_us);
+    for (auto& part : sealed.parts)
+        *footer.add_parts() = std::move(part);
     footer.set_footer_xxh3_64(Xxh64(footer.SerializeAsString()));
 
     std::string payload = footer.SerializeAsString();

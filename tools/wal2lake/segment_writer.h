@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "compression_level.h"
 #include "core/frame_reader.h"
@@ -47,6 +48,8 @@ struct SealedSegment {
     int64_t last_commit_time_us = 0;
     // Of all of them; not part of the file.
     CommitTimes commit_times;
+    // Where the one transaction is, if it was too large: `frames` is empty then.
+    std::vector<wal2lake::v1::Part> parts;
 
     size_t size() const { return preamble.size() + frames_size; }
 };
@@ -64,11 +67,14 @@ struct SegmentFile {
 SegmentFile AssembleSegment(wal2lake::v1::SegmentHeader header, SealedSegment sealed);
 
 // Collects the messages of whole transactions. One at a time may be open; it is
-// either finished by its last batch or discarded without a trace.
+// either finished by its last batch or discarded without a trace. Of one that is
+// larger than a segment the frames may be taken out while it arrives.
 class SegmentBuilder
 {
   public:
-    explicit SegmentBuilder(int compression_level = kDefaultCompressionLevel);
+    // `max_size` bounds the frames too, where it is small.
+    explicit SegmentBuilder(int compression_level = kDefaultCompressionLevel,
+                            uint64_t max_size = uint64_t{64} << 20);
     ~SegmentBuilder();
     SegmentBuilder(SegmentBuilder&&) noexcept;
     SegmentBuilder& operator=(SegmentBuilder&&) noexcept;
@@ -84,6 +90,16 @@ class SegmentBuilder
     // Takes the whole transactions out, of which there must be at least one. An
     // open transaction stays and becomes the first of what follows.
     SealedSegment Seal();
+
+    // Takes whole frames of the first transaction out, about `size` bytes and at
+    // least one frame; empty where none is complete. Only before another
+    // transaction is finished. Once begun, what is sealed lacks what was taken.
+    std::string TakePiece(uint64_t size);
+    // True from the first piece taken of the first transaction until it is sealed
+    // or discarded.
+    bool in_pieces() const { return in_pieces_; }
+    // Ends the frame at hand, so that the last piece can be taken.
+    void EndPiece();
 
     bool transaction_open() const { return transaction_open_; }
     uint64_t transactions() const { return sealed_.transactions; }
@@ -104,6 +120,10 @@ class SegmentBuilder
     void Finish(const CommittedView& committed);
 
     int compression_level_;
+    uint64_t max_size_;
+    size_t frame_limit_;
+    size_t spill_limit_;
+    bool in_pieces_ = false;
     std::unique_ptr<Compressor> compressor_;
     SealedSegment sealed_;
     // The frame that the compressor is writing, and the raw bytes given to it

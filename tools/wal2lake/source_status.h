@@ -43,7 +43,9 @@ const char* NameOf(SourceState state);
 // Counted since the source was last begun; they start again at 0 with it.
 struct SourceTotals {
     uint64_t segments = 0;
+    // Of segments and parts.
     uint64_t segment_bytes = 0;
+    uint64_t parts = 0;
     // Written by another forwarder, or earlier by us, and met on our way.
     uint64_t adopted_segments = 0;
     uint64_t transactions = 0;

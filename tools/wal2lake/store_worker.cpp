@@ -1,5 +1,6 @@
 #include "store_worker.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -33,6 +34,24 @@ void WriteHint(Store* store, const action::WriteHead& hint)
         return;
     (void)store->Overwrite(hint.name, hint.bytes);
     failpoint::Pass("head.after");
+}
+
+// What stays behind costs room, and goes with the next `wal2lake trim`.
+void SweepParts(Store* store, const action::SweepParts& sweep)
+{
+    constexpr size_t kPage = 1000;
+    std::string after;
+    for (bool more = true; more;) {
+        const auto page = store->List(sweep.prefix, after, kPage);
+        if (!page.ok() || page.value().names.empty())
+            return;
+        for (const std::string& name : page.value().names)
+            if (std::find(sweep.keep.begin(), sweep.keep.end(), name) == sweep.keep.end() &&
+                !store->Delete(name).ok())
+                return;
+        after = page.value().names.back();
+        more = page.value().more;
+    }
 }
 
 } // namespace
@@ -133,6 +152,8 @@ void StoreWorker::Execute(State* state, const Job& job)
             event = event::PutFailed{done.error()};
     } else if (const auto* hint = std::get_if<action::WriteHead>(&job)) {
         WriteHint(state->store.get(), *hint);
+    } else if (const auto* sweep = std::get_if<action::SweepParts>(&job)) {
+        SweepParts(state->store.get(), *sweep);
     }
     if (!event)
         return;

@@ -18,7 +18,7 @@ class StoreWorker
 {
   public:
     using Job = std::variant<action::ReadHead, action::ListAfter, action::ReadObject, action::PutObject,
-                             action::WriteHead>;
+                             action::WriteHead, action::SweepParts>;
 
     explicit StoreWorker(std::unique_ptr<Store> store);
     // Waits up to a second for the job at hand. A call that hangs longer cannot

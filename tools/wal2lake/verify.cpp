@@ -86,6 +86,7 @@ class Walk
     void Count(const SegmentFacts& facts)
     {
         report_->segments++;
+        report_->parts += static_cast<uint64_t>(facts.footer.parts_size());
         report_->transactions += facts.footer.transactions();
         report_->end_lsn = facts.footer.end_lsn();
         for (const auto& entry : facts.footer.counts())
@@ -117,6 +118,7 @@ void PrintJson(const ChainReport& report)
     json.Key("source").String(report.source);
     json.Key("ok").Bool(report.problems.empty());
     json.Key("segments").Uint(report.segments);
+    json.Key("parts").Uint(report.parts);
     json.Key("transactions").Uint(report.transactions);
     json.Key("bytes").Uint(report.bytes);
     json.Key("start_lsn").String(FormatLsn(report.start_lsn));
@@ -154,7 +156,13 @@ ExitCode Complain(const std::string& text, ExitCode code)
 
 Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes)
 {
-    SegmentReader reader;
+    const auto parsed = ParseSegmentName(name);
+    const auto read_part = [&](const std::string& part, uint64_t offset, size_t length) {
+        auto piece = store.Get(BelowSource(parsed ? parsed->source : std::string(), part), offset, length);
+        *bytes += piece.ok() ? piece.value().size() : 0;
+        return piece;
+    };
+    SegmentReader reader({}, read_part);
     for (uint64_t offset = 0;;) {
         const auto piece = store.Get(name, offset, kPiece);
         if (!piece.ok())

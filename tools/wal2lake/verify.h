@@ -23,6 +23,7 @@ struct Problem {
 struct ChainReport {
     std::string source;
     uint64_t segments = 0;
+    uint64_t parts = 0;
     uint64_t transactions = 0;
     uint64_t bytes = 0;
     uint64_t start_lsn = 0;
@@ -31,7 +32,8 @@ struct ChainReport {
     std::vector<Problem> problems;
 };
 
-// Reads one object in pieces and checks it by itself; adds its size to `*bytes`.
+// Reads one object in pieces, and the parts that it lists, and checks it by itself;
+// adds their sizes to `*bytes`.
 Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes);
 
 // Walks the log of one source. An error only where the store cannot be read.

@@ -66,7 +66,9 @@ def read_segment(path, epoch=1):
             "the footer's own checksum differs")
     require(header.format_version == 1, f"format version {header.format_version}")
     require(xxhash.xxh3_128_digest(data[:footer_start]) == footer.xxh3_128, "checksum differs from the footer's")
-    messages = decompress(path, data[8 + length:footer_start])
+    messages = decompress(path, data[8 + length:footer_start]) + b"".join(
+        read_part(path, part, require) for part in footer.parts)
+    require(not footer.parts or footer.transactions == 1, "lists parts, and not one transaction")
     require(len(messages) == footer.message_bytes,
             f"{len(messages)} message bytes, the footer says {footer.message_bytes}")
     segment = Segment(path, epoch, header, footer, hashlib.sha256(data).digest(), messages)
@@ -79,6 +81,17 @@ def read_segment(path, epoch=1):
         raise LakeError(f"{path}: {error}") from error
     check_content(segment, require)
     return segment
+
+
+def read_part(path, part, require):
+    """The plain bytes of an object that the segment at `path` lists."""
+    require(part.name.startswith("parts/") and ".." not in part.name, f"lists {part.name!r}")
+    place = path.parents[2] / part.name
+    require(place.is_file(), f"lists {part.name}, which is not there")
+    data = place.read_bytes()
+    require(len(data) == part.bytes and hashlib.sha256(data).digest() == part.sha256,
+            f"{part.name} has another size or hash than is listed")
+    return decompress(place, data)
 
 
 def decompress(path, data):
@@ -134,6 +147,11 @@ class Lake:
     def objects(self):
         """Paths of all objects of the log, oldest first, temporary files left out."""
         return sorted(self.log.glob("*/*.w2l"))
+
+    def parts(self):
+        """Paths of all parts that lie beside the log, listed or not."""
+        return sorted(path for path in (self.log.parent / "parts").rglob("*")
+                      if path.is_file() and not path.name.startswith("."))
 
     def segments(self):
         """Walk the chain from genesis to tail and check each link. Raises LakeError at the first bad one."""

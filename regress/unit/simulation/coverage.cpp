@@ -8,9 +8,10 @@ namespace
 {
 
 constexpr auto kEdgeNames = std::to_array<const char*>(
-    {"receive", "seal", "put sent", "put stored", "reply delivered", "adopt", "hint write", "acknowledge",
-     "read head", "list after", "read object", "connect", "start streaming", "disconnect", "pause", "resume",
-     "ask server", "log", "finish"});
+    {"receive",     "seal",       "put sent",        "put stored", "reply delivered",
+     "adopt",       "hint write", "acknowledge",     "read head",  "list after",
+     "read object", "connect",    "start streaming", "disconnect", "pause",
+     "resume",      "ask server", "sweep",           "log",        "finish"});
 static_assert(kEdgeNames.size() == static_cast<size_t>(Edge::kCount));
 
 // In the order of the variants' alternatives.
@@ -20,9 +21,9 @@ constexpr auto kEventNames = std::to_array<const char*>(
 static_assert(kEventNames.size() == std::variant_size_v<Event>);
 
 constexpr auto kActionEdges = std::to_array<Edge>(
-    {Edge::kReadHead, Edge::kListAfter, Edge::kReadObject, Edge::kPutSent, Edge::kHintWrite, Edge::kConnect,
-     Edge::kStartStreaming, Edge::kAcknowledge, Edge::kDisconnect, Edge::kPause, Edge::kResume,
-     Edge::kAskServer, Edge::kLog, Edge::kFinish});
+    {Edge::kReadHead, Edge::kListAfter, Edge::kReadObject, Edge::kPutSent, Edge::kHintWrite, Edge::kSweep,
+     Edge::kConnect, Edge::kStartStreaming, Edge::kAcknowledge, Edge::kDisconnect, Edge::kPause,
+     Edge::kResume, Edge::kAskServer, Edge::kLog, Edge::kFinish});
 static_assert(kActionEdges.size() == std::variant_size_v<Action>);
 
 } // namespace

@@ -38,6 +38,7 @@ enum class Edge : uint8_t {
     kPause,
     kResume,
     kAskServer,
+    kSweep,
     kLog,
     kFinish,
     kCount,

@@ -69,7 +69,17 @@ bool Chain::holds(const std::vector<Commit>& history) const
     return exists() && links_.back().commits == history.size();
 }
 
-Verdict Chain::Created(const std::string& name, const std::string& bytes, const std::vector<Commit>* history)
+std::string Chain::lister_of(const std::string& part) const
+{
+    for (const Link& link : links_)
+        for (const auto& listed : link.facts.footer.parts())
+            if (BelowSource(link.facts.header.source(), listed.name()) == part)
+                return link.name;
+    return {};
+}
+
+Verdict Chain::Created(const std::string& name, const std::string& bytes, const std::vector<Commit>* history,
+                       const SegmentReader::ReadPart& read_part)
 {
     const auto parsed = ParseSegmentName(name);
     if (!parsed)
@@ -80,15 +90,18 @@ Verdict Chain::Created(const std::string& name, const std::string& bytes, const 
         return Violation{Rule::kFence, name + " continues an object of another server"};
 
     std::vector<Commit> found;
-    auto checked = CheckSegment(bytes, [&](const MessageView&, const BatchView& batch) {
-        if (batch.kind != BatchKind::kCommitted)
+    auto checked = CheckSegment(
+        bytes,
+        [&](const MessageView&, const BatchView& batch) {
+            if (batch.kind != BatchKind::kCommitted)
+                return Result<Done>(Done{});
+            const CommittedView& committed = batch.committed;
+            if (found.empty() || found.back().end_lsn != committed.end_lsn)
+                found.push_back({committed.xid, committed.commit_lsn, committed.end_lsn, 0});
+            found.back().batches++;
             return Result<Done>(Done{});
-        const CommittedView& committed = batch.committed;
-        if (found.empty() || found.back().end_lsn != committed.end_lsn)
-            found.push_back({committed.xid, committed.commit_lsn, committed.end_lsn, 0});
-        found.back().batches++;
-        return Result<Done>(Done{});
-    });
+        },
+        read_part);
     if (!checked.ok())
         return Violation{Rule::kDamaged, name + " is damaged: " + checked.error().text};
     if (auto broken = CheckLink(name, parsed->start_lsn, checked.value()))

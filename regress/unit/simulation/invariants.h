@@ -78,7 +78,10 @@ class Chain
 
     // An object of one of our forwarders appeared. `history` belongs to the
     // timeline it names.
-    Verdict Created(const std::string& name, const std::string& bytes, const std::vector<Commit>* history);
+    Verdict Created(const std::string& name, const std::string& bytes, const std::vector<Commit>* history,
+                    const SegmentReader::ReadPart& read_part);
+    // The object that lists a part, or empty.
+    std::string lister_of(const std::string& part) const;
     // The last object was taken away.
     void Vanished();
 

@@ -62,6 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Simulation, PlantedBug,
                                          Bug::kExistsIsSuccess, Bug::kKeepCovered, Bug::kAdoptUnfenced,
                                          Bug::kConnectUnfenced, Bug::kUnchained, Bug::kUnanchored,
                                          Bug::kTrustHint, Bug::kHalfTransaction, Bug::kReplayTwice,
+                                         Bug::kListBeforeParts, Bug::kKeepParts, Bug::kSweepListed,
                                          Bug::kNoBudget, Bug::kAnswerAll),
                          [](const auto& bug) { return BugName(bug.param); });
 

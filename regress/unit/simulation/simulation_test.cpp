@@ -61,7 +61,7 @@ TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
         // Few worlds are paused for long: only the long run dies there for sure.
         const bool rare =
             static_cast<Edge>(edge) == Edge::kResume || static_cast<Edge>(edge) == Edge::kAskServer;
-        const uint64_t least = edge <= static_cast<uint8_t>(Edge::kDurable) ? 10 : rare && !Long() ? 0 : 1;
+        const uint64_t least = edge <= static_cast<uint8_t>(Edge::kDurable) ? 5 : rare && !Long() ? 0 : 1;
         for (const Side side : {Side::kBefore, Side::kAfter})
             EXPECT_GE(coverage.deaths(static_cast<Edge>(edge), side), least)
                 << (side == Side::kBefore ? "before " : "after ") << EdgeName(static_cast<Edge>(edge));
@@ -70,19 +70,22 @@ TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
         const char* event;
         const char* link;
     };
-    for (const Wanted& wanted : {Wanted{"HeadRead", "down"},          Wanted{"Listed", "down"},
-                                 Wanted{"ObjectRead", "down"},        Wanted{"ObjectRead", "streaming"},
-                                 Wanted{"PutDone", "connected"},      Wanted{"PutDone", "down"},
-                                 Wanted{"PutDone", "connecting"},     Wanted{"PutDone", "streaming"},
-                                 Wanted{"PutDone", "half open"},      Wanted{"PutDone", "paused"},
-                                 Wanted{"PutExists", "down"},         Wanted{"PutExists", "streaming"},
-                                 Wanted{"PutExists", "half open"},    Wanted{"PutFailed", "connected"},
-                                 Wanted{"PutFailed", "streaming"},    Wanted{"Connected", "put open"},
-                                 Wanted{"Connected", "store idle"},   Wanted{"Streaming", "put open"},
-                                 Wanted{"Message", "put open"},       Wanted{"Message", "store idle"},
-                                 Wanted{"Keepalive", "put open"},     Wanted{"Disconnected", "put open"},
-                                 Wanted{"StopRequested", "put open"}, Wanted{"StopRequested", "streaming"},
-                                 Wanted{"StopRequested", "down"},     Wanted{"PredecessorGone", "streaming"}})
+    for (const Wanted& wanted : {Wanted{"HeadRead", "down"},           Wanted{"Listed", "down"},
+                                 Wanted{"ObjectRead", "down"},         Wanted{"ObjectRead", "streaming"},
+                                 Wanted{"PutDone", "connected"},       Wanted{"PutDone", "down"},
+                                 Wanted{"PutDone", "connecting"},      Wanted{"PutDone", "streaming"},
+                                 Wanted{"PutDone", "half open"},       Wanted{"PutDone", "paused"},
+                                 Wanted{"PutExists", "down"},          Wanted{"PutExists", "streaming"},
+                                 Wanted{"PutExists", "half open"},     Wanted{"PutFailed", "connected"},
+                                 Wanted{"PutFailed", "streaming"},     Wanted{"Connected", "put open"},
+                                 Wanted{"Connected", "store idle"},    Wanted{"Streaming", "put open"},
+                                 Wanted{"Message", "put open"},        Wanted{"Message", "store idle"},
+                                 Wanted{"Keepalive", "put open"},      Wanted{"Disconnected", "put open"},
+                                 Wanted{"StopRequested", "put open"},  Wanted{"StopRequested", "streaming"},
+                                 Wanted{"StopRequested", "down"},      Wanted{"PredecessorGone", "streaming"},
+                                 Wanted{"PutDone", "part answered"},   Wanted{"PutExists", "part answered"},
+                                 Wanted{"PutFailed", "part answered"}, Wanted{"Message", "part open"},
+                                 Wanted{"Disconnected", "part open"}})
         EXPECT_GE(coverage.events(wanted.event, wanted.link), 1U) << wanted.event << ", " << wanted.link;
     if (HasFailure())
         std::puts(coverage.Table().c_str());

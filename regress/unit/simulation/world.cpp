@@ -25,6 +25,7 @@ MachineConfig ConfigOf(int number)
     config.compression_level = 1;
     config.seed = static_cast<uint32_t>(number);
     config.writer_version = std::to_string(number);
+    config.writer_id = "forwarder-" + std::to_string(number);
     return config;
 }
 
@@ -40,6 +41,7 @@ struct Describe {
     {
         return "write the hint " + hint.bytes.substr(0, hint.bytes.find('\n'));
     }
+    std::string operator()(const action::SweepParts& sweep) const { return "sweep " + sweep.prefix; }
     std::string operator()(const action::Connect&) const { return "connect"; }
     std::string operator()(const action::StartStreaming& start) const
     {
@@ -109,7 +111,12 @@ std::string World::Situation(const Forwarder& forwarder) const
         link = "starting";
     else if (forwarder.server != nullptr)
         link = "connected";
-    return link + ", " + (forwarder.request ? kRequests[forwarder.request->index()] : "store idle");
+    if (!forwarder.request)
+        return link + (forwarder.answered_part ? ", part answered" : ", store idle");
+    const auto* put = std::get_if<action::PutObject>(&*forwarder.request);
+    if (put != nullptr && ParsePartName(put->name))
+        return link + ", part open";
+    return link + ", " + kRequests[forwarder.request->index()];
 }
 
 bool World::Dies(Forwarder& forwarder, Edge edge, Side side)
@@ -148,6 +155,7 @@ bool World::Feed(Forwarder& forwarder, const Event& event)
         std::holds_alternative<event::PutDone>(event) || std::holds_alternative<event::PutExists>(event);
     Actions actions;
     forwarder.machine.Step(event, &actions);
+    forwarder.answered_part = false;
     if (reply && Dies(forwarder, Edge::kReply, Side::kAfter))
         return false;
     bool asked = false;
@@ -169,11 +177,9 @@ bool World::Feed(Forwarder& forwarder, const Event& event)
 void World::CheckStep(Forwarder& forwarder, const Event& event, bool asked)
 {
     const uint64_t held = forwarder.machine.buffered_bytes();
-    size_t largest = 0;
-    for (const auto& server : servers_)
-        largest = std::max(largest, server->largest_transaction());
-    // Half of the budget, one transaction, and the segments around it.
-    if (held > kMemoryBudget / 2 + largest + 2 * kMaxSize)
+    // Half of the budget, and a segment, or part, that is being filled and one that
+    // is being assembled. Of a transaction no more than that.
+    if (held > kMemoryBudget / 2 + 2 * kMaxSize)
         Judge(forwarder, Violation{Rule::kMemory, "holds " + std::to_string(held) + " bytes, the budget is " +
                                                       std::to_string(kMemoryBudget)});
     if (!std::holds_alternative<event::Tick>(event))
@@ -212,6 +218,8 @@ void World::Leave(Forwarder& forwarder)
 
 void World::CheckName(const Forwarder& forwarder, const action::PutObject& put)
 {
+    if (ParsePartName(put.name))
+        return;
     const auto name = ParseSegmentName(put.name);
     if (!name ||
         (name->start_lsn != 0 && !chain_.had_end(name->start_lsn) && chain_.foreign() == Foreign::kNone))
@@ -235,6 +243,8 @@ void World::CarryOut(Forwarder& forwarder, const Action& action)
             Judge(forwarder, Violation{Rule::kAdoptedForeign,
                                        "adopted " + chain_.foreign_name() + ", which another server wrote"});
         lake_.Overwrite(hint->name, hint->bytes);
+    } else if (const auto* sweep = std::get_if<action::SweepParts>(&action)) {
+        SweepAway(forwarder, *sweep);
     } else if (std::holds_alternative<action::Connect>(action)) {
         forwarder.wish = Wish::kConnect;
     } else if (const auto* start = std::get_if<action::StartStreaming>(&action)) {
@@ -297,15 +307,38 @@ bool World::Remembered() const
     });
 }
 
+// What is listed stays for ever; what is not is not missed.
+void World::SweepAway(const Forwarder& forwarder, const action::SweepParts& sweep)
+{
+    for (const std::string& name : lake_.List(sweep.prefix, "", SIZE_MAX).names) {
+        if (std::find(sweep.keep.begin(), sweep.keep.end(), name) != sweep.keep.end())
+            continue;
+        const std::string lister = chain_.lister_of(name);
+        if (!lister.empty())
+            Judge(forwarder, Violation{Rule::kLost, "removes " + name + ", which " + lister + " lists"});
+        lake_.Remove(name);
+    }
+}
+
 bool World::Create(const action::PutObject& put)
 {
     if (!Anchored(put) || !lake_.Put(put.name, put.bytes))
         return false;
     if (tell_)
         tell_("  the lake has " + put.name);
+    if (ParsePartName(put.name))
+        return true;
     const auto checked = CheckSegment(*put.bytes);
     const uint32_t timeline = checked.ok() ? checked.value().header.timeline() : 0;
-    if (auto verdict = chain_.Created(put.name, *put.bytes, HistoryOf(timeline)))
+    const std::string source = ParseSegmentName(put.name)->source;
+    const auto read_part = [&](const std::string& name, uint64_t offset,
+                               size_t length) -> Result<std::string> {
+        const auto found = lake_.Read(BelowSource(source, name));
+        if (!found.ok())
+            return found.error();
+        return found.value()->substr(std::min<size_t>(offset, found.value()->size()), length);
+    };
+    if (auto verdict = chain_.Created(put.name, *put.bytes, HistoryOf(timeline), read_part))
         Break(verdict->rule, verdict->sentence);
     return true;
 }

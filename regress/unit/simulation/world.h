@@ -48,6 +48,8 @@ class World
         bool dead = false;
 
         std::optional<Request> request;
+        // Whether the put that was answered last was of a part.
+        bool answered_part = false;
         Wish wish = Wish::kNone;
         uint64_t start_lsn = 0;
         // The server it is connected to, and whether that one still is.
@@ -96,6 +98,7 @@ class World
     // Neither if its predecessor is not there, nor if the name is taken.
     bool Create(const action::PutObject& put);
     bool Anchored(const action::PutObject& put) const;
+    void SweepAway(const Forwarder& forwarder, const action::SweepParts& sweep);
     // May arrive when nobody waits for it any more.
     void Delay(const Forwarder& forwarder, const action::PutObject& put);
     // Whether somebody who runs may know a longer log than there is.
