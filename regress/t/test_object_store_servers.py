@@ -1,0 +1,244 @@
+"""The stores that other tests rely on are what they are taken for: one that stops checking signatures, or lets two
+conditional puts succeed, would make every test against it worth less without a sound."""
+
+import concurrent.futures
+import datetime
+import threading
+import time
+
+import pytest
+
+from harness import object_store, server_cache, sigv4
+from harness.object_store import REGION, ROOT, RealS3
+from harness.s3_client import content_md5
+
+ODD_KEYS = ["plain", "date=2026-11-25/x", "a b", "a+b", "a%2Fb", "ü/日本", "a-b/c", "a.b", "a0", "~!*'()&$@;:,?", "Z"]
+
+
+@pytest.fixture(scope="module")
+def store():
+    with RealS3() as started:
+        yield started
+
+
+@pytest.fixture
+def client(store):
+    return store.client
+
+
+def answer(got):
+    return got.status, got.code
+
+
+# ---- who may ----
+
+def test_only_the_right_secret_is_believed(client):
+    wrong = client.but(credentials=ROOT._replace(secret=ROOT.secret[:-1] + "/"))
+    unknown = client.but(credentials=ROOT._replace(access="AKIAUNKNOWN"))
+    for method in ("GET", "PUT", "DELETE"):
+        assert answer(wrong.request(method, "k", body=b"x" if method == "PUT" else b"")) == (403, "SignatureDoesNotMatch")
+        assert answer(unknown.request(method, "k")) == (403, "InvalidAccessKeyId")
+        assert answer(client.request(method, "k", signed=False)) == (403, "AccessDenied")
+    listing = [("list-type", "2")]
+    assert answer(wrong.request("GET", "", listing)) == (403, "SignatureDoesNotMatch")
+    assert answer(client.request("GET", "", listing, signed=False)) == (403, "AccessDenied")
+    assert client.head("k") is None
+
+
+def test_what_was_signed_may_not_change_on_the_way(client):
+    path = f"/{client.bucket}/signed"
+    headers = sigv4.sign("PUT", path, [], {"host": client.url.netloc, "x-amz-meta-a": "1"}, b"body", ROOT, client.scope)
+
+    def send(method="PUT", key="signed", query=(), body=b"body", **changed):
+        changed = {name.replace("_", "-"): value for name, value in changed.items()}
+        return answer(client.request(method, key, query, {**headers, **changed}, body, signed=False))
+
+    mismatch = (403, "SignatureDoesNotMatch")
+    assert send(x_amz_meta_a="2") == mismatch
+    assert send(key="other") == mismatch
+    assert send(query=[("acl", "")]) == mismatch
+    assert send("DELETE") == mismatch
+    assert send(body=b"bodY") == (400, "XAmzContentSHA256Mismatch")
+    assert client.head("signed") is None
+    assert send() == (200, "")
+
+
+def test_region_and_date_are_checked(client):
+    assert answer(client.but(scope=sigv4.Scope("us-west-2")).request("GET", "k")) == (400, "AuthorizationHeaderMalformed")
+    for minutes in (-20, 20):
+        then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+        refused = client.request("PUT", "k", body=b"x", now=then)
+        assert answer(refused) == (403, "RequestTimeTooSkewed")
+        assert "date" in refused.headers
+    assert client.head("k") is None
+
+
+def test_a_user_may_what_the_policy_says(store, client):
+    user = sigv4.Credentials("AKIAUSER", "a user's secret")
+    store.add_user(user)
+    theirs = store.client_of(user)
+    assert answer(theirs.request("PUT", "user", body=b"x")) == (403, "AccessDenied")
+    store.set_policy('{"Statement":[{"Effect":"Allow","Principal":"AKIAUSER","Action":["s3:PutObject"],'
+                     f'"Resource":"arn:aws:s3:::{client.bucket}/*"}}]}}')
+    assert answer(theirs.request("PUT", "user", body=b"x")) == (200, "")
+    assert answer(theirs.request("DELETE", "user")) == (403, "AccessDenied")
+    assert answer(theirs.request("GET", "", [("list-type", "2")])) == (403, "AccessDenied")
+    store.remove_user(user)
+    assert answer(theirs.request("PUT", "user", body=b"x")) == (403, "InvalidAccessKeyId")
+
+
+def test_it_is_found_by_tls_only_where_its_certificate_is_trusted():
+    with RealS3(tls=True) as secure:
+        assert secure.url.startswith("https://")
+        assert secure.client.put_if_absent("k", b"x")
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            secure.client.but(ca_file=None).get("k")
+
+
+# ---- what is stored ----
+
+def test_an_altered_body_is_refused(client):
+    assert answer(client.request("PUT", "k", body=b"x", body_hash=sigv4.sha256(b"y"))) == (400, "XAmzContentSHA256Mismatch")
+    assert answer(client.request("PUT", "k", (), {"content-md5": content_md5(b"y")}, b"x")) == (400, "BadDigest")
+    assert answer(client.request("PUT", "k", (), {"x-amz-checksum-crc32c": "AAAAAA=="}, b"x")) == (400, "BadDigest")
+    assert client.head("k") is None
+    assert answer(client.request("PUT", "md5", (), {"content-md5": content_md5(b"x")}, b"x")) == (200, "")
+
+
+def test_a_key_is_put_once(client):
+    assert client.put_if_absent("once", b"first")
+    assert not client.put_if_absent("once", b"second")
+    assert client.get("once") == b"first"
+    client.delete("once")
+    assert client.put_if_absent("once", b"third")
+
+
+def race(client, rounds, contenders):
+    """Of conditional puts that begin together: in each round one succeeds, and its body is there."""
+    with concurrent.futures.ThreadPoolExecutor(contenders) as pool:
+        for number in range(rounds):
+            begin = threading.Barrier(contenders)
+            key, size = f"race/{contenders}/{number}", 1000 + 100_000 * (number % 2)
+            bodies = [bytes([each]) * size for each in range(contenders)]
+
+            def put(body, key=key, begin=begin):
+                begin.wait()
+                return client.put_if_absent(key, body)
+            winners = [body for body, won in zip(bodies, pool.map(put, bodies)) if won]
+            assert len(winners) == 1, f"{len(winners)} of {contenders} conditional puts of {key} succeeded"
+            assert client.get(key) == winners[0], f"{key} is not what the winner put"
+
+
+def test_one_of_many_conditional_puts_wins(client):
+    race(client, 20, 16)
+    race(client, 5, 64)
+
+
+def test_whole_and_part_of_an_object(client):
+    body = bytes(range(256)) * 5000
+    client.put("bytes", body)
+    assert client.get("bytes") == body
+    assert client.head("bytes")["content-length"] == str(len(body))
+    ranged = client.request("GET", "bytes", (), {"range": "bytes=3-9"})
+    assert (ranged.status, ranged.body) == (206, body[3:10])
+    assert ranged.headers["content-range"] == f"bytes 3-9/{len(body)}"
+    assert client.get("bytes", {"range": "bytes=1279990-"}) == body[-10:]
+    assert answer(client.request("GET", "bytes", (), {"range": f"bytes={len(body)}-"})) == (416, "InvalidRange")
+    client.put("empty", b"")
+    assert client.get("empty") == b""
+
+
+def test_what_is_not_there(client):
+    assert answer(client.request("GET", "missing")) == (404, "NoSuchKey")
+    assert client.head("missing") is None
+    client.delete("missing")
+    for method in ("GET", "PUT"):
+        assert answer(client.but(bucket="no-such-bucket").request(method, "k")) == (404, "NoSuchBucket")
+
+
+# ---- listing ----
+
+def test_a_listing_is_in_the_order_of_bytes(client):
+    keys = sorted((f"order/{key}" for key in ODD_KEYS), key=str.encode)
+    for key in keys:
+        client.put(key, key.encode())
+    assert client.keys("order/") == keys
+    assert client.keys("order/", max_keys=2) == keys
+    assert all(client.get(key) == key.encode() for key in keys)
+
+
+def test_a_listing_begins_after_a_key(client):
+    keys = [f"after/{number:03}" for number in range(0, 50, 2)]
+    for key in keys:
+        client.put(key, b"12345")
+    assert client.keys("after/", start_after="after/010") == keys[6:]
+    assert client.keys("after/", start_after="after/011") == keys[6:]
+    assert client.keys("after/", start_after="after/0", max_keys=7) == keys
+    assert client.keys("after/", start_after="after/048") == []
+    found, token = client.page(prefix="after/", start_after="after/010", max_keys=3)
+    assert [(each.key, each.size) for each in found] == [(key, 5) for key in keys[6:9]]
+    assert token
+
+
+# ---- life ----
+
+def test_it_keeps_its_objects_and_port_over_a_stop(store, client):
+    client.put("kept", b"x")
+    url = store.url
+    store.stop()
+    with pytest.raises(ConnectionRefusedError):
+        client.get("kept")
+    store.start()
+    assert store.url == url
+    assert client.get("kept") == b"x"
+
+
+def test_a_pause_is_silence(store, client):
+    store.pause()
+    with pytest.raises(TimeoutError):
+        client.but(timeout=0.3).put("paused", b"x")
+    store.resume()
+    assert client.put_if_absent("resumed", b"x")
+
+
+def test_its_data_goes_with_it():
+    with RealS3() as short:
+        short.client.put("k", b"x")
+        folder = short.base
+        assert folder.is_dir()
+    assert not folder.exists()
+    assert not short.running()
+
+
+# ---- the cache of servers ----
+
+def test_a_server_is_built_once(tmp_path):
+    built = []
+
+    def build(folder):
+        built.append(folder)
+        time.sleep(0.2)
+        (folder / "program").write_text("x", encoding="ascii")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        folders = set(pool.map(lambda _: server_cache.cached("thing", "v1", build, folder=tmp_path), range(4)))
+    assert folders == {tmp_path / "servers/thing-v1"}
+    assert len(built) == 1
+    assert (folders.pop() / "program").read_text(encoding="ascii") == "x"
+
+
+def test_a_build_that_fails_leaves_nothing_and_says_why(tmp_path):
+    def build(folder):
+        (folder / "half").write_text("x", encoding="ascii")
+        server_cache.run(["sh", "-c", "echo no route to the proxy; exit 1"], "thing", "it needs a proxy")
+    with pytest.raises(server_cache.CannotBuild, match="needs a proxy(?s:.)*no route"):
+        server_cache.cached("thing", "v1", build, folder=tmp_path)
+    assert [each.name for each in (tmp_path / "servers").iterdir()] == [".thing-v1.lock"]
+    with pytest.raises(server_cache.CannotBuild, match="without no-such-tool"):
+        server_cache.run(["no-such-tool"], "thing", "it needs one")
+
+
+def test_the_server_is_told_where_the_command_finds_it(store):
+    told = store.command_environment()
+    assert told == {"AWS_ACCESS_KEY_ID": ROOT.access, "AWS_SECRET_ACCESS_KEY": ROOT.secret, "AWS_REGION": REGION,
+                    "AWS_ENDPOINT_URL": store.url}
+    assert object_store.versitygw().is_file()
