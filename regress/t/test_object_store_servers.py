@@ -11,19 +11,27 @@ import pytest
 from harness import object_store, server_cache, sigv4
 from harness.object_store import REGION, ROOT, RealS3
 from harness.s3_client import content_md5
+from harness.scripted_s3 import ScriptedS3
 
 ODD_KEYS = ["plain", "date=2026-11-25/x", "a b", "a+b", "a%2Fb", "ü/日本", "a-b/c", "a.b", "a0", "~!*'()&$@;:,?", "Z"]
 
 
 @pytest.fixture(scope="module")
-def store():
+def real():
     with RealS3() as started:
         yield started
 
 
-@pytest.fixture
-def client(store):
-    return store.client
+@pytest.fixture(scope="module")
+def scripted():
+    with ScriptedS3() as started:
+        yield started
+
+
+@pytest.fixture(params=["real", "scripted"])
+def client(request):
+    """Of each server: both must do the same."""
+    return request.getfixturevalue(request.param).client
 
 
 def answer(got):
@@ -33,8 +41,8 @@ def answer(got):
 # ---- who may ----
 
 def test_only_the_right_secret_is_believed(client):
-    wrong = client.but(credentials=ROOT._replace(secret=ROOT.secret[:-1] + "/"))
-    unknown = client.but(credentials=ROOT._replace(access="AKIAUNKNOWN"))
+    wrong = client.but(credentials=client.credentials._replace(secret=client.credentials.secret[:-1] + "/"))
+    unknown = client.but(credentials=client.credentials._replace(access="AKIAUNKNOWN"))
     for method in ("GET", "PUT", "DELETE"):
         assert answer(wrong.request(method, "k", body=b"x" if method == "PUT" else b"")) == (403, "SignatureDoesNotMatch")
         assert answer(unknown.request(method, "k")) == (403, "InvalidAccessKeyId")
@@ -47,7 +55,8 @@ def test_only_the_right_secret_is_believed(client):
 
 def test_what_was_signed_may_not_change_on_the_way(client):
     path = f"/{client.bucket}/signed"
-    headers = sigv4.sign("PUT", path, [], {"host": client.url.netloc, "x-amz-meta-a": "1"}, b"body", ROOT, client.scope)
+    headers = sigv4.sign("PUT", path, [], {"host": client.url.netloc, "x-amz-meta-a": "1"}, b"body",
+                         client.credentials, client.scope)
 
     def send(method="PUT", key="signed", query=(), body=b"body", **changed):
         changed = {name.replace("_", "-"): value for name, value in changed.items()}
@@ -73,8 +82,8 @@ def test_region_and_date_are_checked(client):
     assert client.head("k") is None
 
 
-def test_a_user_may_what_the_policy_says(store, client):
-    user = sigv4.Credentials("AKIAUSER", "a user's secret")
+def test_a_user_may_what_the_policy_says(real):
+    store, client, user = real, real.client, sigv4.Credentials("AKIAUSER", "a user's secret")
     store.add_user(user)
     theirs = store.client_of(user)
     assert answer(theirs.request("PUT", "user", body=b"x")) == (403, "AccessDenied")
@@ -100,9 +109,13 @@ def test_it_is_found_by_tls_only_where_its_certificate_is_trusted():
 def test_an_altered_body_is_refused(client):
     assert answer(client.request("PUT", "k", body=b"x", body_hash=sigv4.sha256(b"y"))) == (400, "XAmzContentSHA256Mismatch")
     assert answer(client.request("PUT", "k", (), {"content-md5": content_md5(b"y")}, b"x")) == (400, "BadDigest")
-    assert answer(client.request("PUT", "k", (), {"x-amz-checksum-crc32c": "AAAAAA=="}, b"x")) == (400, "BadDigest")
     assert client.head("k") is None
     assert answer(client.request("PUT", "md5", (), {"content-md5": content_md5(b"x")}, b"x")) == (200, "")
+
+
+def test_the_real_one_checks_a_crc(real):
+    assert answer(real.client.request("PUT", "k", (), {"x-amz-checksum-crc32c": "AAAAAA=="}, b"x")) == (400, "BadDigest")
+    assert real.client.head("k") is None
 
 
 def test_a_key_is_put_once(client):
@@ -132,6 +145,21 @@ def race(client, rounds, contenders):
 def test_one_of_many_conditional_puts_wins(client):
     race(client, 20, 16)
     race(client, 5, 64)
+
+
+@pytest.mark.parametrize("conditional", ["racy", "ignored"])
+def test_a_store_that_lets_two_win_is_noticed(conditional):
+    with ScriptedS3(conditional=conditional) as lax, pytest.raises(AssertionError, match=r"of 16 conditional puts"):
+        race(lax.client, 20, 16)
+
+
+def test_a_store_that_believes_everything_is_noticed(monkeypatch):
+    monkeypatch.setattr(ScriptedS3, "refusal", lambda *_: None)
+    with ScriptedS3() as lax:
+        for check in (test_only_the_right_secret_is_believed, test_what_was_signed_may_not_change_on_the_way,
+                      test_region_and_date_are_checked, test_an_altered_body_is_refused):
+            with pytest.raises(AssertionError):
+                check(lax.client)
 
 
 def test_whole_and_part_of_an_object(client):
@@ -182,7 +210,8 @@ def test_a_listing_begins_after_a_key(client):
 
 # ---- life ----
 
-def test_it_keeps_its_objects_and_port_over_a_stop(store, client):
+def test_it_keeps_its_objects_and_port_over_a_stop(real):
+    store, client = real, real.client
     client.put("kept", b"x")
     url = store.url
     store.stop()
@@ -193,7 +222,8 @@ def test_it_keeps_its_objects_and_port_over_a_stop(store, client):
     assert client.get("kept") == b"x"
 
 
-def test_a_pause_is_silence(store, client):
+def test_a_pause_is_silence(real):
+    store, client = real, real.client
     store.pause()
     with pytest.raises(TimeoutError):
         client.but(timeout=0.3).put("paused", b"x")
@@ -237,7 +267,8 @@ def test_a_build_that_fails_leaves_nothing_and_says_why(tmp_path):
         server_cache.run(["no-such-tool"], "thing", "it needs one")
 
 
-def test_the_server_is_told_where_the_command_finds_it(store):
+def test_the_command_is_told_where_the_server_is(real):
+    store = real
     told = store.command_environment()
     assert told == {"AWS_ACCESS_KEY_ID": ROOT.access, "AWS_SECRET_ACCESS_KEY": ROOT.secret, "AWS_REGION": REGION,
                     "AWS_ENDPOINT_URL": store.url}

@@ -33,6 +33,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def self_signed(folder):
+    """A certificate of the loopback's, and its key: who is to trust it must be told so."""
+    certificate, key = folder / "server.pem", folder / "server.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=wal2lake test", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:*.localhost",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
 class Process:
     """A server as a process on a port of the loopback: on the same port and data however often it is started."""
 
@@ -127,20 +136,13 @@ class RealS3(Process):
     def __init__(self, *, buckets=(BUCKET,), tls=False):
         self.program = versitygw()
         super().__init__()
-        self.buckets, self.ca_file = buckets, self._certificate() if tls else None
+        self.buckets = buckets
+        self.ca_file, self.key = self_signed(self.base) if tls else (None, None)
         (self.base / "iam").mkdir()
         (self.base / "metadata").mkdir()
 
-    def _certificate(self):
-        """Of its own making: who is to trust it must be told so."""
-        certificate = self.base / "server.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-days", "2", "-subj", "/CN=wal2lake test", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-                        "-keyout", self.base / "server.key", "-out", certificate], check=True, capture_output=True)
-        return certificate
-
     def command(self):
-        secure = ["--cert", self.ca_file, "--key", self.base / "server.key"] if self.ca_file else []
+        secure = ["--cert", self.ca_file, "--key", self.key] if self.ca_file else []
         return [self.program, "--port", f"127.0.0.1:{self.port}", "--region", REGION, "--iam-dir", self.base / "iam",
                 "--iam-cache-disable", "--keep-alive", "--quiet", "--health", "/health", *secure,
                 "posix", *self._metadata(), self.data]

@@ -140,6 +140,9 @@ def check_signature(dialect, method, path, query, headers, match, credentials, s
 
 def check_clock(stamp, now):
     """A quarter of an hour either way, as S3 does."""
-    then = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    try:
+        then = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        raise Refused("AccessDenied", 403, "the date is none") from None
     if abs((now - then).total_seconds()) > 900:
         raise Refused("RequestTimeTooSkewed", 403, "the request's date and the server's differ by too much")
