@@ -3,7 +3,6 @@ conditional puts succeed, would make every test against it worth less without a 
 
 import concurrent.futures
 import datetime
-import threading
 import time
 
 import pytest
@@ -12,8 +11,7 @@ from harness import object_store, server_cache, sigv4
 from harness.object_store import REGION, ROOT, RealS3
 from harness.s3_client import content_md5
 from harness.scripted_s3 import ScriptedS3
-
-ODD_KEYS = ["plain", "date=2026-11-25/x", "a b", "a+b", "a%2Fb", "ü/日本", "a-b/c", "a.b", "a0", "~!*'()&$@;:,?", "Z"]
+from harness.store_checks import ODD_KEYS, race
 
 
 @pytest.fixture(scope="module")
@@ -124,22 +122,6 @@ def test_a_key_is_put_once(client):
     assert client.get("once") == b"first"
     client.delete("once")
     assert client.put_if_absent("once", b"third")
-
-
-def race(client, rounds, contenders):
-    """Of conditional puts that begin together: in each round one succeeds, and its body is there."""
-    with concurrent.futures.ThreadPoolExecutor(contenders) as pool:
-        for number in range(rounds):
-            begin = threading.Barrier(contenders)
-            key, size = f"race/{contenders}/{number}", 1000 + 100_000 * (number % 2)
-            bodies = [bytes([each]) * size for each in range(contenders)]
-
-            def put(body, key=key, begin=begin):
-                begin.wait()
-                return client.put_if_absent(key, body)
-            winners = [body for body, won in zip(bodies, pool.map(put, bodies)) if won]
-            assert len(winners) == 1, f"{len(winners)} of {contenders} conditional puts of {key} succeeded"
-            assert client.get(key) == winners[0], f"{key} is not what the winner put"
 
 
 def test_one_of_many_conditional_puts_wins(client):
