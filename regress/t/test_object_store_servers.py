@@ -102,6 +102,20 @@ def test_it_is_found_by_tls_only_where_its_certificate_is_trusted():
             secure.client.but(ca_file=None).get("k")
 
 
+@pytest.mark.parametrize("make", [RealS3, ScriptedS3])
+def test_a_bucket_may_be_in_the_host_name(make):
+    with make(domain="localhost") as store:
+        client = store.client
+        for bucket, status in ((client.bucket, 200), ("no-such-bucket", 404)):
+            host = f"{bucket}.localhost:{store.port}"
+            headers = sigv4.sign("PUT", "/a%20key", [], {"host": host}, b"x", client.credentials, client.scope)
+            connection = client.connection()
+            connection.request("PUT", "/a%20key", b"x", headers)
+            assert connection.getresponse().status == status
+            connection.close()
+        assert client.get("a key") == b"x"
+
+
 # ---- what is stored ----
 
 def test_an_altered_body_is_refused(client):

@@ -129,22 +129,24 @@ class Process:
 
 
 class RealS3(Process):
-    """versitygw over a folder. `client` is the root user's, for what a test wants to see or do by itself."""
+    """versitygw over a folder. With a `domain` a bucket is also a host name below it; libcurl finds any below "localhost" on the
+    loopback. `client` is the root user's, for what a test wants to see or do by itself."""
 
     name = "versitygw"
 
-    def __init__(self, *, buckets=(BUCKET,), tls=False):
+    def __init__(self, *, buckets=(BUCKET,), tls=False, domain=""):
         self.program = versitygw()
         super().__init__()
-        self.buckets = buckets
+        self.buckets, self.domain = buckets, domain
         self.ca_file, self.key = self_signed(self.base) if tls else (None, None)
         (self.base / "iam").mkdir()
         (self.base / "metadata").mkdir()
 
     def command(self):
         secure = ["--cert", self.ca_file, "--key", self.key] if self.ca_file else []
+        hosts = ["--virtual-domain", f"{self.domain}:{self.port}"] if self.domain else []
         return [self.program, "--port", f"127.0.0.1:{self.port}", "--region", REGION, "--iam-dir", self.base / "iam",
-                "--iam-cache-disable", "--keep-alive", "--quiet", "--health", "/health", *secure,
+                "--iam-cache-disable", "--keep-alive", "--quiet", "--health", "/health", *secure, *hosts,
                 "posix", *self._metadata(), self.data]
 
     def _metadata(self):

@@ -33,10 +33,7 @@ class Stored:
     body: bytes
     headers: dict
     generation: int
-
-    @property
-    def etag(self):
-        return f'"{hashlib.md5(self.body).hexdigest()}"'
+    etag: str
 
 
 @dataclass
@@ -157,7 +154,7 @@ class Objects:
         if request.key not in objects:
             bisect.insort(keys, request.key.encode())
         stored = Stored(request.body, {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
-                        self.generation)
+                        self.generation, f'"{hashlib.md5(request.body).hexdigest()}"')
         objects[request.key] = stored
         return Answer(200, self.describe(stored))
 
@@ -205,6 +202,8 @@ class Objects:
         prefix, after = asked.get("prefix", "").encode(), asked.get("start-after", "").encode()
         if "continuation-token" in asked:
             after = base64.urlsafe_b64decode(asked["continuation-token"])
+        if not asked.get("max-keys", "1000").isdigit():
+            return error(400, "InvalidArgument", "max-keys is not a number")
         limit = min(int(asked.get("max-keys", "1000")), self.page_limit)
         with self.lock:
             keys, objects = self.order[request.bucket], self.buckets[request.bucket]
