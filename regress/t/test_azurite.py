@@ -3,6 +3,7 @@ opaque ones."""
 
 import base64
 import datetime
+import time
 
 import pytest
 
@@ -45,6 +46,11 @@ def test_an_altered_body_is_refused_where_its_md5_was_given(client):
     assert answer(client.put_blob("k", b"x", {"x-ms-content-crc64": "AAAAAAAAAAA="})) == (400, "Crc64Mismatch")
     assert client.head("k") is None
     assert client.put_blob("md5", b"x", {"content-md5": content_md5(b"x")}).status == 201
+
+
+def test_it_does_not_look_at_dates(client):
+    """Where this changes, docs/testing.md does not hold any more."""
+    assert client.request("GET", "k", now=time.time() - 1200).status == 404
 
 
 def test_a_blob_is_put_once(client):

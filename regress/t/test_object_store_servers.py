@@ -125,6 +125,11 @@ def test_an_altered_body_is_refused(client):
     assert answer(client.request("PUT", "md5", (), {"content-md5": content_md5(b"x")}, b"x")) == (200, "")
 
 
+def test_the_real_one_knows_no_session(real):
+    session = real.client.but(credentials=ROOT._replace(token="any"))
+    assert answer(session.request("GET", "k")) == (400, "InvalidToken")
+
+
 def test_the_real_one_checks_a_crc(real):
     assert answer(real.client.request("PUT", "k", (), {"x-amz-checksum-crc32c": "AAAAAA=="}, b"x")) == (400, "BadDigest")
     assert real.client.head("k") is None
@@ -180,6 +185,12 @@ def test_what_is_not_there(client):
         assert answer(client.but(bucket="no-such-bucket").request(method, "k")) == (404, "NoSuchBucket")
 
 
+def test_the_real_ones_keys_are_files(real):
+    """Who writes a driver must not wonder: a store would take both."""
+    real.client.put("file", b"x")
+    assert answer(real.client.request("PUT", "file/below", body=b"x")) == (409, "ObjectParentIsFile")
+
+
 # ---- listing ----
 
 def test_a_listing_is_in_the_order_of_bytes(client):
@@ -189,6 +200,15 @@ def test_a_listing_is_in_the_order_of_bytes(client):
     assert client.keys("order/") == keys
     assert client.keys("order/", max_keys=2) == keys
     assert all(client.get(key) == key.encode() for key in keys)
+
+
+def test_the_answer_says_whether_a_listing_is_encoded(real, scripted):
+    for store, expected in ((real, b"<Key>encoded/a b</Key>"), (scripted, b"<Key>encoded/a%20b</Key>")):
+        store.client.put("encoded/a b", b"x")
+        asked = [("list-type", "2"), ("prefix", "encoded/"), ("encoding-type", "url")]
+        got = store.client.request("GET", "", asked).body
+        assert expected in got
+        assert (b"<EncodingType>url</EncodingType>" in got) == (store is scripted)
 
 
 def test_a_listing_begins_after_a_key(client):

@@ -11,6 +11,7 @@ from harness import sigv4
 from harness.object_store import self_signed
 from harness.s3_client import S3Error, content_md5
 from harness.scripted_s3 import ACCOUNT, ScriptedS3
+from harness.store_checks import race
 
 CUT = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
 
@@ -295,3 +296,20 @@ def test_gcs_has_its_own_condition_and_signing():
 def test_s3_does_not_take_what_gcs_takes(server, client):
     assert client.but(dialect=sigv4.GOOG, scope=sigv4.Scope("auto", "storage")).request("GET", "k").status == 400
     assert client.request("PUT", "k", (), {"x-goog-if-generation-match": "0"}, b"x").status == 501
+
+
+def test_one_of_many_conditional_puts_wins_by_generation():
+    with ScriptedS3(flavour="gcs") as server:
+        race(server.client, 20, 16)
+
+
+def test_gcs_looks_at_region_date_and_body():
+    with ScriptedS3(flavour="gcs") as server:
+        client = server.client
+        then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=20)
+        assert answer(client.request("GET", "k", now=then)) == (403, "RequestTimeTooSkewed")
+        assert client.but(scope=sigv4.Scope("elsewhere", "storage")).request("GET", "k").status == 400
+        assert client.request("PUT", "k", body=b"x", body_hash=sigv4.sha256(b"y")).status == 400
+        assert answer(client.request("PUT", "k", (), {"content-md5": content_md5(b"y")}, b"x")) == (400, "BadDigest")
+        assert answer(client.request("GET", "k", signed=False)) == (403, "AccessDenied")
+        assert client.head("k") is None
