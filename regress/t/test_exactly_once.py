@@ -27,6 +27,8 @@ from harness.ledger import LABELS, SCHEMA, Load, is_ledger, ledger_differences
 LONG = bool(os.environ.get("WAL2LAKE_LONG"))
 KILLS, RESTARTS, VISITS = (200, 50, 4) if LONG else (20, 5, 1)
 KILLS_OF_AN_OPEN_SEGMENT = 2
+# Seconds between transactions that go into the lake in parts.
+LARGE_EVERY = 15 if LONG else 2
 # Passed only while the log is begun; and those that need more than load to be passed.
 BEGINNING = ("slot.created", "genesis.before", "genesis.after")
 LOST_ANSWER = ("put.exists",)
@@ -73,7 +75,7 @@ class Scenario:
         self.lake = folder / "lake"
         self.slot = f"{database.name}_w2l"
         self.config = forwarder.write_config(folder / "w.toml", self.lake, cluster.conninfo(database.name),
-                                             slot=self.slot, max_age=max_age, max_size="256KiB")
+                                             slot=self.slot, max_age=max_age, max_size="80KiB")
         self.executable = executable
         self.main = self.another("forwarder.log")
         self.offset = 0
@@ -173,7 +175,7 @@ class Scenario:
         forwarder.take_slot_away(self.cluster, self.slot)
         # Equal bytes are taken for its own by the one that wakes, and nothing is adopted. It may cut segments as
         # the other does; but the options are part of each segment.
-        with self.another("other.log").start("--max-size", "100KiB", *forwarder.OTHER_BYTES) as other:
+        with self.another("other.log").start("--max-size", "64KiB", *forwarder.OTHER_BYTES) as other:
             try:
                 wait_until(lambda: self.acknowledged() > before or not other.running(), 30,
                            "the other forwarder to take over")
@@ -214,7 +216,7 @@ class Scenario:
         oracle = self.database.oracle()
         try:
             self.begin([place for place in BEGINNING if place in places])
-            with Load(self.cluster, self.database.name, self.rng.randrange(2**31)) as load:
+            with Load(self.cluster, self.database.name, self.rng.randrange(2**31), large_every=LARGE_EVERY) as load:
                 self.start()
                 for fault in self.faults(kills, restarts, [place for place in places if place not in BEGINNING],
                                          KILLS_OF_AN_OPEN_SEGMENT):
@@ -226,7 +228,12 @@ class Scenario:
             forwarder.wait_shipped(self.main, self.lake, expected[-1].end_lsn, timeout=30)
             code = self.main.terminate()
             found = [] if code == 0 else [f"SIGTERM: exit code {code}"]
-            shipped = Lake(self.lake, forwarder.SOURCE).transactions()
+            lake = Lake(self.lake, forwarder.SOURCE)
+            segments = lake.segments()
+            listed = sum(len(segment.footer.parts) for segment in segments)
+            self.note(f"{len(segments)} segments, {sum(1 for each in segments if each.footer.parts)} of them of a large "
+                      f"transaction in {listed} parts; {len(lake.parts()) - listed} parts are left of those that were cut off")
+            shipped = [transaction for segment in segments for transaction in segment.transactions]
             keys = tokens.keys_of(self.cluster.key_file.read_text())
             return (found + differences(shipped, expected, is_ledger, keys)
                     + ledger_differences(self.cluster, self.database.name, shipped))

@@ -53,6 +53,9 @@ inline constexpr auto kPlaces = std::to_array<Place>({
     {"head.before", true},
     {"head.temp_written"},
     {"head.after"},
+    // What others left of a large transaction is removed.
+    {"sweep.before"},
+    {"sweep.after"},
     {"status.before", true},
     {"status.after"},
 });

@@ -41,6 +41,7 @@ void SweepParts(Store* store, const action::SweepParts& sweep)
 {
     constexpr size_t kPage = 1000;
     std::string after;
+    failpoint::Pass("sweep.before");
     for (bool more = true; more;) {
         const auto page = store->List(sweep.prefix, after, kPage);
         if (!page.ok() || page.value().names.empty())
@@ -52,6 +53,7 @@ void SweepParts(Store* store, const action::SweepParts& sweep)
         after = page.value().names.back();
         more = page.value().more;
     }
+    failpoint::Pass("sweep.after");
 }
 
 } // namespace

@@ -88,6 +88,25 @@ class Client(threading.Thread):
                         self.rng.choice((None, "n" * self.rng.randrange(2000)))))
 
 
+class LargeClient(Client):
+    """Writes one transaction now and then, of so many rows that no segment of the test is large enough for it."""
+
+    ROWS = 6000
+
+    def __init__(self, *arguments, every):
+        super().__init__(*arguments)
+        self.every = every
+
+    def _transaction(self, connection, cursor, seq):
+        # Tokens of different values do not compress.
+        cursor.execute("INSERT INTO ledger (client, seq, txid, payee) SELECT %s, %s + i, txid_current(), "
+                       "'payee ' || %s + i FROM generate_series(1, %s) i", (self.number, seq, seq, self.ROWS))
+        connection.commit()
+        self.commits += 1
+        self.stop.wait(self.every * self.rng.uniform(0.5, 1.5))
+        return seq + self.ROWS
+
+
 def connection_lost(error):
     """The server is down or restarting: the one thing a client may shrug at. No SQLSTATE: libpq's own words."""
     return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)) or (
@@ -95,11 +114,13 @@ def connection_lost(error):
 
 
 class Load:
-    """Some clients at once, as a context manager."""
+    """Some clients at once, as a context manager; and one that writes a large transaction `large_every` so many seconds."""
 
-    def __init__(self, cluster, dbname, seed, clients=4):
+    def __init__(self, cluster, dbname, seed, clients=4, large_every=None):
         self.stop = threading.Event()
         self.clients = [Client(cluster, dbname, number, seed, self.stop) for number in range(1, clients + 1)]
+        if large_every is not None:
+            self.clients.append(LargeClient(cluster, dbname, clients + 1, seed, self.stop, every=large_every))
 
     def __enter__(self):
         for client in self.clients:
