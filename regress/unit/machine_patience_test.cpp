@@ -88,18 +88,53 @@ TEST(Machine, AFullDiskIsWaitedOutAndNothingIsLost)
     EXPECT_EQ(rig.Shipped(), (Lsns{End(1)}));
 }
 
-TEST(Machine, AStoreThatMayNotBeWrittenEndsIt)
+TEST(Machine, AStoreThatRefusesFromTheStartEndsIt)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.AnswerReads();
+    rig.connect_ = false;
+    rig.Feed(event::Connected{Server(kOrigin)});
+    rig.put_.reset();
+    rig.Feed(event::PutFailed{{ErrorKind::kPermanent, "cannot create /lake/x: Permission denied"}});
+    ASSERT_TRUE(rig.finished());
+    EXPECT_EQ(rig.finish_->code, ExitCode::kStore);
+    EXPECT_TRUE(rig.disconnected_);
+}
+
+// Rights that were taken away may be given back; until then the server is answered,
+// nothing is acknowledged, and somebody is told.
+TEST(Machine, AStoreThatRefusesLaterIsAskedAgain)
 {
     Rig::Objects lake;
     Rig rig(&lake);
     rig.Start(Server(kOrigin));
     rig.Send(Numbered(1));
     Age(&rig);
-    rig.put_.reset();
-    rig.Feed(event::PutFailed{{ErrorKind::kPermanent, "cannot create /lake/x: Permission denied"}});
-    ASSERT_TRUE(rig.finished());
-    EXPECT_EQ(rig.finish_->code, ExitCode::kStore);
-    EXPECT_TRUE(rig.disconnected_);
+    SourceStatus status;
+    for (int i = 1; i <= 20; i++) {
+        ASSERT_TRUE(rig.put_) << i;
+        rig.put_.reset();
+        rig.Feed(event::PutFailed{{ErrorKind::kPermanent, "cannot create /lake/x: Permission denied"}});
+        EXPECT_EQ(rig.events_.count("store_refused"), static_cast<size_t>(i));
+        rig.machine_.Describe(&status);
+        EXPECT_TRUE(WhyNotMoving(status, rig.now_ms_)->starts_with("the store refuses"));
+        const int told = rig.statuses_;
+        for (int second = 0; second < 29; second++) {
+            rig.Advance(1'000);
+            ASSERT_FALSE(rig.put_) << "not more often than every half minute";
+        }
+        EXPECT_GT(rig.statuses_, told);
+        rig.Advance(1'000);
+    }
+    EXPECT_FALSE(rig.finished());
+    EXPECT_EQ(rig.status_->flushed_lsn, kOrigin);
+    rig.AnswerPut();
+    EXPECT_TRUE(rig.saw("store_recovered"));
+    rig.machine_.Describe(&status);
+    EXPECT_FALSE(status.store_refuses);
+    EXPECT_EQ(rig.status_->flushed_lsn, End(1));
+    EXPECT_EQ(rig.Shipped(), Lsns{End(1)});
 }
 
 TEST(Machine, StopSealsShipsAcknowledgesAndLeaves)

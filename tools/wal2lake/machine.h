@@ -219,6 +219,9 @@ class Machine
     std::optional<Tail> tail_;
     int64_t store_retry_ms_ = 0;
     int store_attempts_ = 0;
+    // It has answered as it should, since we started; and it refuses now.
+    bool store_worked_ = false;
+    bool store_refuses_ = false;
     int64_t store_warned_ms_ = INT64_MIN;
     int64_t last_durable_ms_ = 0;
 

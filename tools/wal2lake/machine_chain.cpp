@@ -14,6 +14,8 @@ namespace
 {
 
 constexpr int64_t kStoreWarningMs = 30'000;
+// How often a store that refuses is asked again: often enough for whoever mends it.
+constexpr int64_t kRefusedProbeMs = 30'000;
 
 wal2lake::v1::SegmentHeader IdentityOf(const MachineConfig& config, const SourceFacts& facts)
 {
@@ -107,16 +109,29 @@ void Machine::On(const event::ObjectRead& read)
         PartRead(read);
 }
 
-// Waits and tries again, or gives up where waiting cannot help. Says so at once
-// and then at most every half minute.
+// Waits and tries again. Says so at once and then at most every half minute.
+//
+// A store that refuses has to be mended by somebody. Whoever starts us should hear
+// of it; but once it has worked, leaving would only add a restart to the trouble,
+// and a right that is given back needs nobody to start us again.
 void Machine::StoreFailed(const Error& error)
 {
-    if (error.kind != ErrorKind::kRetryable) {
+    const bool refuses = error.kind == ErrorKind::kPermanent;
+    if (error.kind != ErrorKind::kRetryable && !(refuses && store_worked_)) {
         Fail(ExitCode::kStore, error.text);
         return;
     }
     totals_.store_retries++;
     last_store_error_us_ = wall_us_;
+    store_refuses_ = refuses;
+    if (refuses) {
+        store_retry_ms_ = now_ms_ + kRefusedProbeMs;
+        store_warned_ms_ = now_ms_;
+        Note(LogLevel::kError, "store_refused",
+             error.text + "; asked again every half minute, nothing is lost while the server keeps its WAL",
+             {{"attempts", int64_t{++store_attempts_}}, {"buffered_bytes", buffered_bytes()}});
+        return;
+    }
     store_retry_ms_ = now_ms_ + Jitter(store_attempts_++);
     if (store_warned_ms_ != INT64_MIN && now_ms_ - store_warned_ms_ < kStoreWarningMs)
         return;
@@ -160,7 +175,7 @@ void Machine::TailRead(const event::ObjectRead& read)
     }
     tail_ = std::move(tail);
     chain_known_ = true;
-    store_attempts_ = 0;
+    StoreAgain();
     last_durable_ms_ = now_ms_;
     if (!DropThrough(tail_->end_lsn()))
         return;
@@ -229,6 +244,8 @@ void Machine::On(const event::PutDone&)
 
 void Machine::StoreAgain()
 {
+    store_worked_ = true;
+    store_refuses_ = false;
     store_attempts_ = 0;
     if (store_warned_ms_ == INT64_MIN)
         return;

@@ -68,6 +68,7 @@ void Machine::Describe(SourceStatus* status) const
     status->acknowledged_lsn = std::max(status_flush_lsn_, facts_.slot.confirmed_flush_lsn);
     status->buffered_bytes = buffered_bytes();
     status->paused = paused_;
+    status->store_refuses = store_refuses_;
     status->waiting = BufferedEnd() != durable_lsn();
     status->moved_ms = moved_ms_;
     status->streamed_ms = streamed_ms_;

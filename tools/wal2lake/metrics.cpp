@@ -85,6 +85,8 @@ void AddPositions(Scrape* scrape, const MetricsContext& context)
           [](const BoardEntry& source) { return source.status.buffered_bytes; });
     gauge("wal2lake_paused", "1 while reading waits for the store",
           [](const BoardEntry& source) { return source.status.paused; });
+    gauge("wal2lake_store_refuses", "1 while the store refuses what it is asked",
+          [](const BoardEntry& source) { return source.status.store_refuses; });
     gauge("wal2lake_moving", "1 where /healthz calls the source moving",
           [&](const BoardEntry& source) { return !WhyNotMoving(source.status, context.now_ms); });
 }

@@ -73,6 +73,8 @@ std::optional<std::string> WhyNotMoving(const SourceStatus& status, int64_t now_
     }
     if (!IsAlive(status, now_ms))
         return "its loop has not turned for " + Seconds(status.busy_ms(now_ms));
+    if (status.store_refuses)
+        return "the store refuses; the log line store_refused says what to do";
     if (status.waiting && now_ms - status.moved_ms > 3 * status.max_age_ms + kGraceMs)
         return "nothing has become durable for " + Seconds(now_ms - status.moved_ms) + ", " +
                std::to_string(status.buffered_bytes) + " bytes wait for the store";

@@ -70,6 +70,8 @@ struct SourceStatus {
     uint64_t acknowledged_lsn = 0;
     uint64_t buffered_bytes = 0;
     bool paused = false;
+    // The last request to the store was refused: somebody has to mend that.
+    bool store_refuses = false;
 
     // Whole transactions, or idle progress, wait for the store.
     bool waiting = false;
