@@ -116,7 +116,7 @@ void Machine::On(const event::ObjectRead& read)
 // and a right that is given back needs nobody to start us again.
 void Machine::StoreFailed(const Error& error)
 {
-    const bool refuses = error.kind == ErrorKind::kPermanent;
+    const bool refuses = error.kind == ErrorKind::kPermanent || error.kind == ErrorKind::kInvalid;
     if (error.kind != ErrorKind::kRetryable && !(refuses && store_worked_)) {
         Fail(ExitCode::kStore, error.text);
         return;
