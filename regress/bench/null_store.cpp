@@ -27,6 +27,7 @@ class NullStore : public Store
     {
         return folder_->Get(name, offset, length);
     }
+    Result<ObjectFacts> Head(const std::string& name) override { return folder_->Head(name); }
     Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override
     {
         return folder_->List(prefix, after, limit);
@@ -39,10 +40,11 @@ class NullStore : public Store
 
 } // namespace
 
-Result<std::unique_ptr<Store>> OpenStore(const std::string& url)
+Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options,
+                                         const StoreWarning& warn)
 {
     std::fputs("wal2lake_null: what is forwarded is thrown away\n", stderr);
-    auto folder = OpenRealStore(url);
+    auto folder = OpenRealStore(url, options, warn);
     if (!folder.ok())
         return folder;
     return std::unique_ptr<Store>(std::make_unique<NullStore>(std::move(folder.value())));

@@ -37,10 +37,10 @@ void AskLake(Store& store, const FenceNames& names, PositionReport* report)
     const auto checked = CheckSegment(bytes.value());
     if (!checked.ok())
         return Trouble(report, ExitCode::kLake, name + " is damaged: " + checked.error().text);
-    const auto written = store.WrittenUs(name);
+    const auto facts = store.Head(name);
     report->lake =
         LakePosition{checked.value().footer.end_lsn(), checked.value().footer.last_commit_time_us(),
-                     written.ok() ? written.value() : 0};
+                     facts.ok() ? facts.value().written_us.value_or(0) : 0};
 }
 
 void AskServer(const SourceConfig& source, const FenceNames& names, PositionReport* report)

@@ -1,6 +1,7 @@
 #include "store/file_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -171,10 +172,13 @@ Result<std::string> FileStore::WriteTemporary(const std::string& path, std::stri
 
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
+    static std::atomic<uint64_t> number = 0;
     const std::string temporary = directory + "/" + std::string(kTemporary) + std::to_string(::getpid()) +
                                   "-" + std::to_string(now.tv_sec) + std::to_string(now.tv_nsec) + "-" +
-                                  std::to_string(temporary_number_++);
+                                  std::to_string(number++);
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (file.get() < 0 && errno == EEXIST)
+        return Error{ErrorKind::kRetryable, temporary + " is another writer's"};
     if (file.get() < 0)
         return FromErrno(errno, "create", temporary);
     failpoint::Pass("temp.opened");
@@ -261,6 +265,17 @@ Result<std::string> FileStore::Get(const std::string& name, uint64_t offset, siz
     return bytes;
 }
 
+Result<ObjectFacts> FileStore::Head(const std::string& name)
+{
+    const std::string path = PathOf(name);
+    struct stat facts {
+    };
+    if (::stat(path.c_str(), &facts) != 0)
+        return FromErrno(errno, "look at", path);
+    return ObjectFacts{static_cast<uint64_t>(facts.st_size),
+                       int64_t{facts.st_mtim.tv_sec} * 1'000'000 + facts.st_mtim.tv_nsec / 1000};
+}
+
 namespace
 {
 
@@ -286,7 +301,7 @@ Result<std::vector<Entry>> ReadDirectory(const std::string& path)
         const dirent* entry = ::readdir(directory);
         if (entry == nullptr)
             break;
-        if (entry->d_name[0] == '.')
+        if (!IsObjectName(entry->d_name))
             continue;
         bool is_directory = entry->d_type == DT_DIR;
         if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
@@ -368,14 +383,14 @@ Result<Done> FileStore::Delete(const std::string& name)
     return SyncDirectory(ParentOf(path));
 }
 
-Result<int64_t> FileStore::WrittenUs(const std::string& name)
+Result<std::unique_ptr<Store>> OpenFileStore(const std::string& url, const StoreOptions& /*options*/,
+                                             const StoreWarning& /*warn*/)
 {
-    const std::string path = PathOf(name);
-    struct stat facts {
-    };
-    if (::stat(path.c_str(), &facts) != 0)
-        return FromErrno(errno, "look at", path);
-    return int64_t{facts.st_mtim.tv_sec} * 1'000'000 + facts.st_mtim.tv_nsec / 1000;
+    const std::string root = url.substr(std::string_view("file://").size());
+    if (root.size() < 2 || root[0] != '/')
+        return Error{ErrorKind::kInvalid,
+                     "lake url \"" + url + "\" has no absolute path; write file:///path/of/the/lake"};
+    return std::unique_ptr<Store>(std::make_unique<FileStore>(root));
 }
 
 } // namespace wal2lake

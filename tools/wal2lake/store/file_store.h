@@ -26,9 +26,9 @@ class FileStore : public Store
     Result<Done> PutIfAbsent(const std::string& name, std::string_view bytes) override;
     Result<Done> Overwrite(const std::string& name, std::string_view bytes) override;
     Result<std::string> Get(const std::string& name, uint64_t offset, size_t length) override;
+    Result<ObjectFacts> Head(const std::string& name) override;
     Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override;
     Result<Done> Delete(const std::string& name) override;
-    Result<int64_t> WrittenUs(const std::string& name) override;
 
   private:
     std::string PathOf(const std::string& name) const { return root_ + "/" + name; }
@@ -36,9 +36,12 @@ class FileStore : public Store
     Result<std::string> WriteTemporary(const std::string& path, std::string_view bytes);
 
     std::string root_;
-    uint64_t temporary_number_ = 0;
     // Directories that were cleared of what killed writers left.
     std::set<std::string> cleared_;
 };
+
+// For the table in store.cpp: file:///absolute/path.
+Result<std::unique_ptr<Store>> OpenFileStore(const std::string& url, const StoreOptions& options,
+                                             const StoreWarning& warn);
 
 } // namespace wal2lake

@@ -18,7 +18,8 @@ Result<Done> MemoryStore::PutIfAbsent(const std::string& name, std::string_view 
 {
     if (!IsObjectName(name))
         return BadName(name);
-    if (!objects_.try_emplace(name, bytes).second)
+    const std::lock_guard lock(lake_->mutex);
+    if (!lake_->objects.try_emplace(name, bytes).second)
         return Error{ErrorKind::kExists, name + " exists"};
     return Done{};
 }
@@ -27,25 +28,37 @@ Result<Done> MemoryStore::Overwrite(const std::string& name, std::string_view by
 {
     if (!IsObjectName(name))
         return BadName(name);
-    objects_[name] = bytes;
+    const std::lock_guard lock(lake_->mutex);
+    lake_->objects[name] = bytes;
     return Done{};
 }
 
 Result<std::string> MemoryStore::Get(const std::string& name, uint64_t offset, size_t length)
 {
-    const auto found = objects_.find(name);
-    if (found == objects_.end())
+    const std::lock_guard lock(lake_->mutex);
+    const auto found = lake_->objects.find(name);
+    if (found == lake_->objects.end())
         return Error{ErrorKind::kNotFound, name + " does not exist"};
     if (offset >= found->second.size())
         return std::string{};
     return found->second.substr(offset, length);
 }
 
+Result<ObjectFacts> MemoryStore::Head(const std::string& name)
+{
+    const std::lock_guard lock(lake_->mutex);
+    const auto found = lake_->objects.find(name);
+    if (found == lake_->objects.end())
+        return Error{ErrorKind::kNotFound, name + " does not exist"};
+    return ObjectFacts{found->second.size(), std::nullopt};
+}
+
 Result<ListPage> MemoryStore::List(const std::string& prefix, const std::string& after, size_t limit)
 {
     ListPage page;
-    for (auto it = objects_.upper_bound(std::max(prefix, after));; ++it) {
-        if (it == objects_.end() || !it->first.starts_with(prefix))
+    const std::lock_guard lock(lake_->mutex);
+    for (auto it = lake_->objects.upper_bound(std::max(prefix, after));; ++it) {
+        if (it == lake_->objects.end() || !it->first.starts_with(prefix))
             return page;
         if (page.names.size() == limit) {
             page.more = true;
@@ -57,7 +70,8 @@ Result<ListPage> MemoryStore::List(const std::string& prefix, const std::string&
 
 Result<Done> MemoryStore::Delete(const std::string& name)
 {
-    objects_.erase(name);
+    const std::lock_guard lock(lake_->mutex);
+    lake_->objects.erase(name);
     return Done{};
 }
 

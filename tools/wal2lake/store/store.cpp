@@ -1,15 +1,36 @@
 #include "store/store.h"
 
-#include <algorithm>
-
 #include "store/file_store.h"
 
 namespace wal2lake
 {
 
-Result<int64_t> Store::WrittenUs(const std::string& name)
+namespace
 {
-    return Error{ErrorKind::kPermanent, "the store does not tell when " + name + " was written"};
+
+using Open = Result<std::unique_ptr<Store>> (*)(const std::string& url, const StoreOptions& options,
+                                                const StoreWarning& warn);
+
+struct Kind {
+    std::string_view beginning;
+    Open open;
+};
+
+// Every kind of store there is.
+constexpr Kind kKinds[] = {
+    {"file://", OpenFileStore},
+};
+
+} // namespace
+
+Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options,
+                                         const StoreWarning& warn)
+{
+    for (const Kind& kind : kKinds)
+        if (url.starts_with(kind.beginning))
+            return kind.open(url, options, warn);
+    return Error{ErrorKind::kInvalid,
+                 "lake url \"" + url + "\" is not served by this version; write file:///path/of/the/lake"};
 }
 
 Result<std::string> GetAll(Store& store, const std::string& name)
@@ -24,18 +45,6 @@ Result<std::string> GetAll(Store& store, const std::string& name)
         if (piece.value().size() < kPiece)
             return all;
     }
-}
-
-Result<std::unique_ptr<Store>> OpenStore(const std::string& url)
-{
-    constexpr std::string_view kFile = "file://";
-    if (url.starts_with(kFile) && url.size() > kFile.size() + 1 && url[kFile.size()] == '/')
-        return std::unique_ptr<Store>(std::make_unique<FileStore>(url.substr(kFile.size())));
-    if (url.starts_with(kFile))
-        return Error{ErrorKind::kInvalid,
-                     "lake url \"" + url + "\" has no absolute path; write file:///path/of/the/lake"};
-    return Error{ErrorKind::kInvalid,
-                 "lake url \"" + url + "\" is not served by this version; write file:///path/of/the/lake"};
 }
 
 bool IsObjectName(std::string_view name)

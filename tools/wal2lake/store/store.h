@@ -4,20 +4,31 @@
 //
 // Names are relative paths with '/' between parts; a part is made of letters,
 // digits, '.', '_' and '-', is not empty and does not begin with '.'. Objects
-// become visible whole or not at all. Errors are kNotFound, kExists (PutIfAbsent
-// only), kRetryable or kPermanent, with a text that names the object.
+// become visible whole or not at all.
 //
-// Adding a store: implement the five methods, add it to the conformance suite
-// in regress/unit/store_test.cpp and to OpenStore.
+// Every call tries once and says how that went; the caller decides whether and
+// when to try again. Errors are kNotFound, kExists (PutIfAbsent only), kRetryable
+// or kPermanent, with a text that names the object and, where somebody has to do
+// something, what.
+//
+// A Store is used by one thread at a time; several of the same lake, in this
+// process or others, may be used at once.
+//
+// Adding a store: implement the methods, add a line to the table in store.cpp, and
+// run regress/unit/store/conformance.h on it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "result.h"
+#include "store/store_options.h"
 
 namespace wal2lake
 {
@@ -27,6 +38,13 @@ struct ListPage {
     std::vector<std::string> names;
     // True where more may follow the last of them.
     bool more = false;
+};
+
+struct ObjectFacts {
+    uint64_t size = 0;
+    // Unix time in microseconds by the store's clock, as coarse as that may be.
+    // For people to see; nothing is decided by it.
+    std::optional<int64_t> written_us;
 };
 
 class Store
@@ -45,23 +63,28 @@ class Store
     // Up to `length` bytes from `offset`; fewer only at the end of the object.
     virtual Result<std::string> Get(const std::string& name, uint64_t offset, size_t length) = 0;
 
+    virtual Result<ObjectFacts> Head(const std::string& name) = 0;
+
     // Up to `limit` names that begin with `prefix` and are greater than `after`.
+    // What is no object's name by the rules above is passed over.
     virtual Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) = 0;
 
     // Removes the object; no error where there is none.
     virtual Result<Done> Delete(const std::string& name) = 0;
-
-    // When the object was written, Unix time in microseconds by the store's clock.
-    // For people to see, nothing is decided by it; a store need not know.
-    virtual Result<int64_t> WrittenUs(const std::string& name);
 };
+
+// Is told, in the thread that uses the store, what went well and still wants
+// somebody's attention.
+using StoreWarning = std::function<void(const std::string&)>;
+
+// Opens the lake that `url` names: file:///absolute/path or s3://bucket/prefix.
+// Asks nobody anything yet. kInvalid where url and options make no sense, or this
+// version has no store for them.
+Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options = {},
+                                         const StoreWarning& warn = {});
 
 // Reads an object whole.
 Result<std::string> GetAll(Store& store, const std::string& name);
-
-// Opens the lake that `url` names (file:///absolute/path). kInvalid where this
-// version has no store for it.
-Result<std::unique_ptr<Store>> OpenStore(const std::string& url);
 
 // True where `name` obeys the rules above.
 bool IsObjectName(std::string_view name);
