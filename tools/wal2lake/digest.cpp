@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <xxhash.h>
 
 namespace wal2lake
@@ -37,6 +38,17 @@ std::string Sha256(std::string_view bytes)
     std::string digest(kSha256Bytes, '\0');
     Require(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
                        EVP_sha256(), nullptr));
+    return digest;
+}
+
+std::string HmacSha256(std::string_view key, std::string_view bytes)
+{
+    std::string digest(kSha256Bytes, '\0');
+    Require(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                 reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                 reinterpret_cast<unsigned char*>(digest.data()), nullptr) != nullptr
+                ? 1
+                : 0);
     return digest;
 }
 

@@ -1,5 +1,6 @@
 // SHA-256 of whole objects, which chains segments, and XXH3-128, which guards a
 // segment against damage. Over emitted bytes only; neither is ever a token.
+// HMAC-SHA-256 signs requests to stores.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,9 @@ namespace wal2lake
 
 // 32 raw bytes.
 std::string Sha256(std::string_view bytes);
+
+// 32 raw bytes.
+std::string HmacSha256(std::string_view key, std::string_view bytes);
 
 // 16 raw bytes in canonical (big endian) order.
 std::string Xxh128(std::string_view bytes);

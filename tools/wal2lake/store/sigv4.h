@@ -28,7 +28,7 @@ struct SigningScope {
     std::string service = "s3";
 };
 
-// Adds x-amz-date, x-amz-content-sha256 (the real hash of the body),
+// Adds x-amz-date, for S3 x-amz-content-sha256 (the real hash of the body),
 // x-amz-security-token where there is one, and authorization; what an earlier call
 // has added is replaced, so that a request can be signed again. The host is signed
 // as request->authority, and every header of the request, so that nothing on the
