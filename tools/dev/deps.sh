@@ -10,7 +10,7 @@ gcc g++ make cmake ninja-build pkg-config clang clang-format clang-tidy cppcheck
 libpq-dev libssl-dev libzstd-dev libxxhash-dev
 libprotozero-dev protobuf-compiler libprotobuf-dev
 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-prometheus-cpp-dev libcpp-httplib-dev libpugixml-dev
+prometheus-cpp-dev libcpp-httplib-dev libcurl4-openssl-dev libpugixml-dev
 libgtest-dev libgmock-dev
 clang libclang-rt-14-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml

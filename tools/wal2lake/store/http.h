@@ -2,13 +2,14 @@
 // providers of credentials. Knows nothing of signing, buckets or retries: an
 // exchange is tried once, and says how it went.
 //
-// A client belongs to one thread. It keeps connections alive between exchanges,
-// and drops them after one that failed on the way.
+// A client belongs to one thread at a time. It keeps connections alive between
+// exchanges, and drops them all after one that failed on the way.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,6 +57,8 @@ struct HttpOptions {
     int64_t connect_timeout_ms = 5'000;
     // The whole exchange: this and the time that the bytes take at 256 KiB/s.
     int64_t base_timeout_ms = 30'000;
+    // An exchange that moves less than 1 KiB/s for so long is given up.
+    int64_t stall_timeout_s = 15;
     // Most bytes of a response's body; one that is larger is an error.
     size_t max_response = size_t{1} << 30;
 };
@@ -75,7 +78,11 @@ class HttpClient
 
   private:
     struct Handle;
+    HttpOptions options_;
     std::unique_ptr<Handle> handle_;
 };
+
+// Unix seconds of "Wed, 25 Nov 2026 21:22:00 GMT"; absent where it is no date.
+std::optional<int64_t> ParseHttpDate(std::string_view text);
 
 } // namespace wal2lake
