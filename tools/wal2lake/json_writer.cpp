@@ -3,9 +3,9 @@
 #include <charconv>
 #include <cmath>
 
-// For the escaping of strings alone: its documents have no float of 32 bits, and
-// a row is written faster as text than as a tree.
-#include <nlohmann/json.hpp>
+// The library serves for the escaping of strings alone: its documents have no float
+// of 32 bits, and a row is written faster as text than as a tree.
+#include "json_text.h"
 
 namespace wal2lake
 {
@@ -70,7 +70,7 @@ JsonWriter& JsonWriter::Key(std::string_view name)
 JsonWriter& JsonWriter::String(std::string_view text)
 {
     Separate();
-    text_ += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    text_ += QuoteJson(text);
     return *this;
 }
 
