@@ -73,10 +73,11 @@ class CredentialsCache
     void Distrust(const Credentials& refused);
 
   private:
+    int64_t Now() const { return options_.now_s(); }
     bool Usable() const;
-    int64_t RefreshAt() const;
+    bool Due() const;
     void Fetch(std::unique_lock<std::mutex>* lock);
-    void Refresh();
+    void KeepFresh();
 
     const std::unique_ptr<CredentialsProvider> provider_;
     const CredentialsCacheOptions options_;
@@ -86,12 +87,13 @@ class CredentialsCache
     // All below is guarded by mutex_.
     std::optional<Credentials> current_;
     bool distrusted_ = false;
-    // By the clock, of the last attempt; of the last that succeeded.
+    // Of the last attempt to fetch, by the clock; of the last that succeeded.
     int64_t tried_s_ = 0;
     int64_t fetched_s_ = 0;
     bool fetching_ = false;
-    uint64_t fetches_ = 0;
-    Error last_error_;
+    uint64_t attempts_ = 0;
+    // Of the last attempt.
+    std::optional<Error> error_;
     bool stopping_ = false;
     std::thread thread_;
 };
