@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -26,6 +27,11 @@ struct StoreKind {
     std::string name;
     std::function<std::unique_ptr<StorePlace>()> make;
 };
+
+inline void PrintTo(const StoreKind& kind, std::ostream* out)
+{
+    *out << kind.name;
+}
 
 class StoreConformance : public testing::TestWithParam<StoreKind>
 {

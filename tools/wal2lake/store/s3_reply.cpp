@@ -1,0 +1,216 @@
+#include "store/s3_reply.h"
+
+#include <algorithm>
+
+#include "store/xml.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr size_t kLongestMessage = 200;
+constexpr size_t kLongestCode = 64;
+// Larger answers are no refusals of S3.
+constexpr size_t kLargestRefusal = size_t{64} << 10;
+
+// Letters, digits, '.', '-' and '_'; what holds anything else is dropped whole.
+std::string Word(std::string_view text)
+{
+    const bool harmless = text.size() <= kLongestCode && std::all_of(text.begin(), text.end(), [](char c) {
+                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                     (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+                          });
+    return harmless ? std::string(text) : std::string{};
+}
+
+// One line; printable ASCII, all else becomes '?'.
+std::string Line(std::string_view text)
+{
+    std::string line(text.substr(0, kLongestMessage));
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return line;
+}
+
+template <size_t N>
+bool IsOneOf(std::string_view code, const std::string_view (&codes)[N])
+{
+    return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
+}
+
+// Codes that pass by themselves, whatever the status: several of them come with 400.
+bool Passes(std::string_view code)
+{
+    static constexpr std::string_view kPassing[] = {
+        "RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "Throttling",
+        "ThrottlingException", "RequestThrottled", "TooManyRequests", "RequestLimitExceeded",
+        "BandwidthLimitExceeded", "OperationAborted", "ConditionalRequestConflict",
+        // The body was altered or cut on the way.
+        "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "KMS.ThrottlingException",
+        "KMS.KMSInternalException", "KMS.DependencyTimeoutException"};
+    return IsOneOf(code, kPassing);
+}
+
+bool PassingStatus(int status)
+{
+    switch (status) {
+    case 408:
+    case 409:
+    case 429:
+    case 499:
+        return true;
+    case 501:
+    case 505:
+        return false;
+    default:
+        return status >= 500 && status < 600;
+    }
+}
+
+bool IsElsewhere(int status, const S3Refusal& refusal)
+{
+    return (status >= 300 && status < 400) || refusal.code == "PermanentRedirect" ||
+           (refusal.code == "AuthorizationHeaderMalformed" && !refusal.region.empty()) ||
+           refusal.code == "IllegalLocationConstraintException";
+}
+
+// What somebody has to do about it; empty where nobody knows.
+std::string Fix(const S3Call& call, int status, const S3Refusal& refusal)
+{
+    if (IsElsewhere(status, refusal))
+        return refusal.region.empty()
+                   ? "the bucket is elsewhere: set lake.region and lake.endpoint to where it is"
+                   : "the bucket is in another region: set lake.region = \"" + refusal.region + "\"";
+    if (refusal.code == "NoSuchBucket")
+        return "create the bucket, or mend lake.url";
+    if (RefusesClock(refusal))
+        return "set the clock of this host";
+    if (RefusesCredentials(refusal))
+        return "renew the credentials, or name others with lake.profile or lake.credentials_file";
+    if (refusal.code.starts_with("KMS."))
+        return "check lake.kms_key_id, and that its key may be used";
+    if (status == 401 || status == 403)
+        return std::string("allow ") + call.permission +
+               " there, and s3:ListBucket, without which a missing object looks forbidden";
+    if (status == 407)
+        return "the proxy wants a password: check lake.proxy";
+    if (status == 501)
+        return "this store cannot do what a lake needs";
+    return "";
+}
+
+std::string Sentence(const S3Call& call, const HttpResponse& response, const S3Refusal& refusal)
+{
+    std::string text = std::string("cannot ") + call.doing + " " + call.object + ": the store answered " +
+                       std::to_string(response.status);
+    if (!refusal.code.empty())
+        text += " " + refusal.code;
+    if (!refusal.message.empty())
+        text += " (\"" + refusal.message + "\")";
+    return text;
+}
+
+int HexDigit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// Undoes encoding-type=url, where a blank is '+'.
+std::string Decoded(std::string_view text)
+{
+    std::string decoded;
+    for (size_t i = 0; i < text.size(); i++) {
+        const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
+        const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
+        if (text[i] == '%' && high >= 0 && low >= 0) {
+            decoded += static_cast<char>(high * 16 + low);
+            i += 2;
+        } else {
+            decoded += text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    return decoded;
+}
+
+} // namespace
+
+S3Refusal ReadRefusal(const HttpResponse& response)
+{
+    S3Refusal refusal;
+    if (response.body.size() <= kLargestRefusal) {
+        const auto document = ParseXml(response.body);
+        if (document && document->name == "Error") {
+            refusal.code = Word(document->Text("Code"));
+            refusal.message = Line(document->Text("Message"));
+            refusal.region = Word(document->Text("Region"));
+        }
+    }
+    if (refusal.region.empty())
+        refusal.region = Word(response.header("x-amz-bucket-region"));
+    return refusal;
+}
+
+bool RefusesClock(const S3Refusal& refusal)
+{
+    return refusal.code == "RequestTimeTooSkewed" || refusal.code == "RequestExpired";
+}
+
+bool RefusesCredentials(const S3Refusal& refusal)
+{
+    // SignatureDoesNotMatch is what a secret gets that was rotated under its old id.
+    static constexpr std::string_view kCodes[] = {
+        "ExpiredToken",         "ExpiredTokenException", "InvalidAccessKeyId",   "InvalidToken",
+        "TokenRefreshRequired", "InvalidClientTokenId",  "SignatureDoesNotMatch"};
+    return IsOneOf(refusal.code, kCodes);
+}
+
+Error ToError(const S3Call& call, const HttpResponse& response)
+{
+    const S3Refusal refusal = ReadRefusal(response);
+    const int status = response.status;
+    std::string text = Sentence(call, response, refusal);
+    if (status == 412)
+        return {ErrorKind::kExists, call.object + " exists"};
+    // An error within a success says that the work failed after it was begun.
+    if (PassingStatus(status) || Passes(refusal.code) || (status >= 200 && status < 300))
+        return {ErrorKind::kRetryable, std::move(text)};
+    if (status == 404 && (refusal.code == "NoSuchKey" || response.body.empty()))
+        return {ErrorKind::kNotFound, std::move(text)};
+    const std::string fix = Fix(call, status, refusal);
+    if (refusal.code.empty() && !response.body.empty() && fix.empty())
+        text += ", which is no answer of S3; check lake.endpoint and what is in between";
+    else if (!fix.empty())
+        text += "; " + fix;
+    return {ErrorKind::kPermanent, std::move(text)};
+}
+
+Error NoAnswerOfS3(const S3Call& call, const HttpResponse& response, const std::string& why)
+{
+    return {ErrorKind::kRetryable, Sentence(call, response, ReadRefusal(response)) + ", " + why};
+}
+
+std::optional<S3Listing> ReadListing(std::string_view body)
+{
+    const auto document = ParseXml(body);
+    if (!document || document->name != "ListBucketResult")
+        return std::nullopt;
+    // Not every server encodes because it was asked to.
+    const bool encoded = document->Text("EncodingType") == "url";
+    S3Listing listing;
+    for (const XmlElement& element : document->children) {
+        if (element.name != "Contents")
+            continue;
+        const std::string_view key = element.Text("Key");
+        listing.keys.push_back(encoded ? Decoded(key) : std::string(key));
+    }
+    listing.truncated = document->Text("IsTruncated") == "true";
+    listing.token = document->Text("NextContinuationToken");
+    return listing;
+}
+
+} // namespace wal2lake
