@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "store/store.h"
+
 namespace wal2lake
 {
 namespace
@@ -136,6 +138,20 @@ TEST_F(AwsEnvironment, FillsWhatTheConfigurationLeavesOpen)
     StoreOptions given;
     given.region = "mine";
     EXPECT_EQ(WithAwsEnvironment(given).region, "mine");
+}
+
+TEST_F(AwsEnvironment, OpensAStoreOfAUrlAlone)
+{
+    EXPECT_EQ(OpenStore("s3://bucket").error().kind, ErrorKind::kInvalid) << "no region";
+    ::setenv("AWS_REGION", "eu-central-1", 1);
+    std::vector<std::string> warnings;
+    const auto warn = [&](const std::string& text) { warnings.push_back(text); };
+    EXPECT_TRUE(OpenStore("s3://bucket/p", {}, warn).ok());
+    EXPECT_TRUE(warnings.empty());
+    ::setenv("AWS_ENDPOINT_URL", "http://s3.example.com", 1);
+    EXPECT_TRUE(OpenStore("s3://bucket/p", {}, warn).ok());
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].find("https"), std::string::npos);
 }
 
 } // namespace

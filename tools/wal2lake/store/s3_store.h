@@ -58,4 +58,9 @@ class S3Store : public Store
     int64_t skew_s_ = 0;
 };
 
+// For the table in store.cpp: s3://bucket/prefix. Stores that ask for the same
+// credentials share them, and the thread that keeps them fresh.
+Result<std::unique_ptr<Store>> OpenS3Store(const std::string& url, const StoreOptions& given,
+                                           const StoreWarning& warn);
+
 } // namespace wal2lake

@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "store/file_store.h"
+#include "store/s3_store.h"
 
 namespace wal2lake
 {
@@ -19,6 +20,7 @@ struct Kind {
 // Every kind of store there is.
 constexpr Kind kKinds[] = {
     {"file://", OpenFileStore},
+    {"s3://", OpenS3Store},
 };
 
 } // namespace
@@ -29,8 +31,10 @@ Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOpti
     for (const Kind& kind : kKinds)
         if (url.starts_with(kind.beginning))
             return kind.open(url, options, warn);
-    return Error{ErrorKind::kInvalid,
-                 "lake url \"" + url + "\" is not served by this version; write file:///path/of/the/lake"};
+    return Error{
+        ErrorKind::kInvalid,
+        "lake url \"" + url +
+            "\" is not served by this version; write file:///path/of/the/lake or s3://bucket/prefix"};
 }
 
 Result<std::string> GetAll(Store& store, const std::string& name)
