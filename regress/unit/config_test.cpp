@@ -26,6 +26,7 @@ TEST(Config, TheShippedExampleShowsTheDefaults)
     ASSERT_TRUE(example.ok()) << example.error().text;
     const Config defaults;
     EXPECT_EQ(example.value().lake_url, defaults.lake_url);
+    EXPECT_EQ(example.value().store, defaults.store);
     EXPECT_EQ(example.value().max_size, defaults.max_size);
     EXPECT_EQ(example.value().max_age_ms, defaults.max_age_ms);
     EXPECT_EQ(example.value().idle_age_ms, defaults.idle_age_ms);
@@ -72,14 +73,23 @@ TEST(Config, TheShippedExampleCommentsEveryKey)
         }
         before = line;
     }
-    EXPECT_EQ(keys, 12);
+    EXPECT_EQ(keys, 21);
 }
 
 TEST(Config, ReadsEveryKey)
 {
     const auto config = ParseConfig(R"(
         [lake]
-        url = "file:///l"
+        url = "s3://bucket/p"
+        region = "r"
+        endpoint = "https://e"
+        path_style = true
+        ca_file = "/ca.pem"
+        proxy = "http://p:1"
+        encryption = "aws:kms"
+        kms_key_id = "k"
+        profile = "x"
+        credentials_file = "/cred"
         [segment]
         max_size = "1MiB"
         max_age = "500ms"
@@ -97,7 +107,9 @@ TEST(Config, ReadsEveryKey)
     )",
                                     "f.toml");
     ASSERT_TRUE(config.ok()) << config.error().text;
-    EXPECT_EQ(config.value().lake_url, "file:///l");
+    EXPECT_EQ(config.value().lake_url, "s3://bucket/p");
+    EXPECT_EQ(config.value().store,
+              (StoreOptions{"r", "https://e", true, "/ca.pem", "http://p:1", "aws:kms", "k", "x", "/cred"}));
     EXPECT_EQ(config.value().max_size, 1U << 20);
     EXPECT_EQ(config.value().max_age_ms, 500);
     EXPECT_EQ(config.value().idle_age_ms, 7'200'000);
@@ -116,8 +128,11 @@ TEST(Config, NamesLineAndNearestKey)
               "f.toml:2: unknown key \"segment.max_siz\"; did you mean \"segment.max_size\"?");
     EXPECT_EQ(ErrorOf("\n[sorce]\nid = \"a\"\n"),
               "f.toml:2: unknown key \"sorce\"; did you mean \"source\"?");
-    EXPECT_EQ(ErrorOf("[lake]\nzzzzzzzz = 1\n"),
-              "f.toml:2: unknown key \"lake.zzzzzzzz\"; known are lake.url");
+    EXPECT_EQ(
+        ErrorOf("[lake]\nzzzzzzzz = 1\n"),
+        "f.toml:2: unknown key \"lake.zzzzzzzz\"; known are lake.ca_file, lake.credentials_file, "
+        "lake.encryption,"
+        " lake.endpoint, lake.kms_key_id, lake.path_style, lake.profile, lake.proxy, lake.region, lake.url");
     EXPECT_EQ(ErrorOf("[[source]]\nid = \"a\"\nslots = \"x\"\n"),
               "f.toml:3: unknown key \"source.slots\"; did you mean \"source.slot\"?");
 }
@@ -131,6 +146,33 @@ TEST(Config, NamesTheLineOfALetterOutsideOfAscii)
         ASSERT_FALSE(config.ok()) << text;
         EXPECT_TRUE(config.error().text.starts_with("w.toml:2: ")) << config.error().text;
     }
+}
+
+TEST(Config, WhereTheBucketStandsIsYesNoOrAutomatic)
+{
+    const auto of = [](const std::string& value) {
+        return ParseConfig("[lake]\npath_style = " + value, "f.toml").value().store.path_style;
+    };
+    EXPECT_EQ(of("true"), true);
+    EXPECT_EQ(of("false"), false);
+    EXPECT_EQ(of("\"auto\""), std::nullopt);
+    for (const char* wrong : {"\"yes\"", "1", "\"\""})
+        EXPECT_EQ(ErrorOf("[lake]\npath_style = " + std::string(wrong)),
+                  "f.toml:2: \"lake.path_style\" must be true, false or \"auto\"");
+}
+
+TEST(Config, RefusesAStoreThatMakesNoSense)
+{
+    EXPECT_EQ(ErrorOf("[lake]\nencryption = \"aes\""),
+              "f.toml: lake.encryption \"aes\" is none of \"AES256\" and \"aws:kms\"");
+    EXPECT_EQ(ErrorOf("[lake]\nkms_key_id = \"k\""),
+              "f.toml: lake.kms_key_id needs lake.encryption = \"aws:kms\"");
+    EXPECT_EQ(ErrorOf("[lake]\nkms_key_id = \"k\"\nencryption = \"AES256\""),
+              "f.toml: lake.kms_key_id needs lake.encryption = \"aws:kms\"");
+    EXPECT_EQ(ErrorOf("[lake]\nca_file = \"ca.pem\""),
+              "f.toml: lake.ca_file \"ca.pem\" must be an absolute path");
+    EXPECT_EQ(ErrorOf("[lake]\ncredentials_file = \"~/c\""),
+              "f.toml: lake.credentials_file \"~/c\" must be an absolute path");
 }
 
 TEST(Config, RefusesValuesThatMakeNoSense)

@@ -68,7 +68,7 @@ class Reader
         for (const auto& [key, node] : root) {
             const std::string name(key.str());
             if (name == "lake")
-                ReadTable(node, name, {{"url", [&](const auto& n) { Text(n, &config_->lake_url); }}});
+                ReadLake(node);
             else if (name == "segment")
                 ReadTable(
                     node, name,
@@ -138,6 +138,23 @@ class Reader
         }
     }
 
+    void ReadLake(const toml::node& node)
+    {
+        StoreOptions& store = config_->store;
+        const auto text = [this](std::string* out) { return [this, out](const auto& n) { Text(n, out); }; };
+        ReadTable(node, "lake",
+                  {{"url", text(&config_->lake_url)},
+                   {"region", text(&store.region)},
+                   {"endpoint", text(&store.endpoint)},
+                   {"path_style", [&](const auto& n) { Automatic(n, &store.path_style); }},
+                   {"ca_file", text(&store.ca_file)},
+                   {"proxy", text(&store.proxy)},
+                   {"encryption", text(&store.encryption)},
+                   {"kms_key_id", text(&store.kms_key_id)},
+                   {"profile", text(&store.profile)},
+                   {"credentials_file", text(&store.credentials_file)}});
+    }
+
     void ReadSources(const toml::node& node)
     {
         if (!node.is_array_of_tables()) {
@@ -164,6 +181,16 @@ class Reader
             *out = *text;
         else
             Fail(node.source(), "\"" + key_ + "\" must be a string in quotes");
+    }
+
+    void Automatic(const toml::node& node, std::optional<bool>* out)
+    {
+        if (const auto chosen = node.value_exact<bool>())
+            *out = *chosen;
+        else if (node.value_exact<std::string>() == "auto")
+            out->reset();
+        else
+            Fail(node.source(), "\"" + key_ + "\" must be true, false or \"auto\"");
     }
 
     template <typename Number, typename Parse>
@@ -316,6 +343,15 @@ Result<Done> CheckConfig(const Config& config)
         return Invalid("memory.budget must be at least four times segment.max_size");
     if (config.freshness_ms < 1000)
         return Invalid("slo.freshness must be at least 1s");
+    const StoreOptions& store = config.store;
+    if (!store.encryption.empty() && store.encryption != "AES256" && store.encryption != "aws:kms")
+        return Invalid("lake.encryption \"" + store.encryption + "\" is none of \"AES256\" and \"aws:kms\"");
+    if (!store.kms_key_id.empty() && store.encryption != "aws:kms")
+        return Invalid("lake.kms_key_id needs lake.encryption = \"aws:kms\"");
+    for (const auto& [key, file] :
+         {std::pair{"lake.ca_file", store.ca_file}, {"lake.credentials_file", store.credentials_file}})
+        if (!file.empty() && !file.starts_with('/'))
+            return Invalid(std::string(key) + " \"" + file + "\" must be an absolute path");
     if (!config.metrics_listen.empty()) {
         const auto address = ParseListenAddress(config.metrics_listen);
         if (!address.ok())

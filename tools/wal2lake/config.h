@@ -11,6 +11,7 @@
 #include "compression_level.h"
 #include "result.h"
 #include "source.h"
+#include "store/store_options.h"
 
 namespace wal2lake
 {
@@ -25,6 +26,7 @@ struct SourceConfig {
 
 struct Config {
     std::string lake_url = "file:///var/lib/wal2lake";
+    StoreOptions store;
     uint64_t max_size = uint64_t{64} << 20;
     int64_t max_age_ms = 60'000;
     int64_t idle_age_ms = 600'000;

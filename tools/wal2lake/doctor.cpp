@@ -54,7 +54,7 @@ SourceReport Look(const CommonOptions& common, const Settings& settings, const S
     names.os_user = OsUser();
     // In this order a log that grows meanwhile is never behind its slot.
     report.server = LookAtServer(names, source.options);
-    report.lake = LookAtLake(names);
+    report.lake = LookAtLake(settings.config, names);
     if (report.lake.tail && report.server.source &&
         report.lake.tail->end_lsn() > report.server.source->wal_flush_lsn)
         LookAtWalEndAgain(names, &report.server);

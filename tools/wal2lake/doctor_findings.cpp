@@ -43,7 +43,10 @@ class LogJudge
             findings_->Add(Code::kLakeMissing, "lake " + names_.lake,
                            folder + " does not exist; a run creates it where it may",
                            {{Fix::Kind::kShell, "mkdir -p " + ShellQuoted(folder)}});
-        if (lake_.write_error)
+        if (lake_.write_error && !lake_.folder)
+            findings_->Add(Code::kLakeNotWritable, "lake " + names_.lake, BeforeFix(lake_.write_error->text),
+                           {{Fix::Kind::kAdvice, AfterFinding(lake_.write_error->text)}});
+        if (lake_.write_error && lake_.folder)
             findings_->Add(
                 Code::kLakeNotWritable, "lake " + names_.lake, BeforeFix(lake_.write_error->text),
                 {{Fix::Kind::kShell, "chown -R " + ShellQuoted(names_.os_user) + " " + ShellQuoted(folder) +
@@ -54,7 +57,9 @@ class LogJudge
                 "the store created an object that existed already, so two forwarders could both"
                 " believe to have written it",
                 {{Fix::Kind::kAdvice,
-                  "keep the lake where link() fails on a name that is taken, such as ext4 or xfs"}});
+                  lake_.folder
+                      ? "keep the lake where link() fails on a name that is taken, such as ext4 or xfs"
+                      : "keep the lake in a store that honours If-None-Match on PUT"}});
         if (lake_.free_bytes && *lake_.free_bytes < kSegmentsOfRoom * names_.max_size)
             findings_->Add(Code::kDiskSpaceLow, "lake " + names_.lake,
                            "its file system has " + SizeText(*lake_.free_bytes) + " left, room for " +

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "settings.h"
 #include "store/store.h"
 #include "verify.h"
 
@@ -57,10 +58,10 @@ void Probe(const DoctorNames& names, Store& store, LakeFacts* facts)
 
 } // namespace
 
-LakeFacts LookAtLake(const DoctorNames& names)
+LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
 {
     LakeFacts facts;
-    auto store = OpenStore(names.lake);
+    auto store = OpenLake(config);
     if (!store.ok()) {
         facts.open_error = store.error();
         return facts;

@@ -3,11 +3,12 @@
 // <source>/probe/<name>, which is no part of a log, and removes it again.
 #pragma once
 
+#include "config.h"
 #include "doctor_facts.h"
 
 namespace wal2lake
 {
 
-LakeFacts LookAtLake(const DoctorNames& names);
+LakeFacts LookAtLake(const Config& config, const DoctorNames& names);
 
 } // namespace wal2lake

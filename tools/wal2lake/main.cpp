@@ -38,7 +38,7 @@ void AddCommon(CLI::App* app, CommonOptions* options)
 {
     app->add_option("-c,--config", options->config_path,
                     "configuration file (default: WAL2LAKE_CONFIG or /etc/wal2lake/wal2lake.toml)");
-    app->add_option("--lake", options->lake, "where the log is, as file:///path");
+    app->add_option("--lake", options->lake, "where the log is, as file:///path or s3://bucket/prefix");
     app->add_option("--source", options->source, "id of the source");
 }
 
@@ -112,7 +112,7 @@ void AddVerify(CLI::App* parent, CommonOptions* options, ExitCode* code)
     app->add_flag("--json", *json, "one JSON object for each source");
     app->callback([options, json, code] {
         const auto settings = LoadSettings(*options, Needs::kLake);
-        *code = settings.ok() ? RunVerify(settings.value().config.lake_url, options->source, *json)
+        *code = settings.ok() ? RunVerify(settings.value().config, options->source, *json)
                               : Complain(settings.error());
     });
 }

@@ -222,7 +222,9 @@ class Fleet
     ExitCode RunOnce(size_t number, const Log& log)
     {
         const SourceConfig& source = settings_.config.sources[number];
-        auto store = OpenStore(settings_.config.lake_url);
+        auto store = OpenLake(settings_.config, [log](const std::string& text) {
+            log.Write({LogLevel::kWarning, "store_warning", text, {}});
+        });
         if (!store.ok())
             return Refuse(log, ExitCode::kUsage, store.error().text);
         DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_,

@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include <cstdio>
 #include <cstdlib>
 
 #include <unistd.h>
@@ -147,6 +148,13 @@ Result<Settings> LoadSettings(const CommonOptions& options, Needs needs)
     if (!checked.ok())
         return checked.error();
     return settings;
+}
+
+Result<std::unique_ptr<Store>> OpenLake(const Config& config, StoreWarning warn)
+{
+    if (!warn)
+        warn = [](const std::string& text) { std::fprintf(stderr, "wal2lake: %s\n", text.c_str()); };
+    return OpenStore(config.lake_url, config.store, warn);
 }
 
 Result<Log> OpenLog(const CommonOptions& options)

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "store/store.h"
 
 namespace wal2lake
 {
@@ -47,6 +48,10 @@ std::string ConfigPath(const CommonOptions& options);
 // Reads the file that -c or WAL2LAKE_CONFIG names, or the default one where it
 // exists, and lets the options override it. kInvalid with a sentence.
 Result<Settings> LoadSettings(const CommonOptions& options, Needs needs);
+
+// Opens the lake of the configuration. What the store warns of goes to `warn`, or
+// to standard error where that is empty.
+Result<std::unique_ptr<Store>> OpenLake(const Config& config, StoreWarning warn = {});
 
 Result<Log> OpenLog(const CommonOptions& options);
 

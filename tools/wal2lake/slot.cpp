@@ -110,7 +110,7 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
 
 ExitCode RunSlotCreate(const Settings& settings)
 {
-    auto store = OpenStore(settings.config.lake_url);
+    auto store = OpenLake(settings.config);
     if (!store.ok())
         return Say(FromStore(store.error()));
     bool began = false;

@@ -205,7 +205,7 @@ void Assess(int64_t freshness_ms, int64_t now_us, PositionReport* report)
 ExitCode RunStatus(const Settings& settings, bool json)
 {
     const Config& config = settings.config;
-    auto store = OpenStore(config.lake_url);
+    auto store = OpenLake(config);
     if (!store.ok()) {
         std::fprintf(stderr, "wal2lake: %s\n", store.error().text.c_str());
         return ExitCode::kUsage;

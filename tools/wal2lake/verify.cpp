@@ -8,6 +8,7 @@
 #include "json_writer.h"
 #include "lsn.h"
 #include "segment_reader.h"
+#include "settings.h"
 
 namespace wal2lake
 {
@@ -224,9 +225,9 @@ Result<std::vector<std::string>> ListSources(Store& store)
     }
 }
 
-ExitCode RunVerify(const std::string& lake_url, const std::string& source, bool json)
+ExitCode RunVerify(const Config& config, const std::string& source, bool json)
 {
-    auto store = OpenStore(lake_url);
+    auto store = OpenLake(config);
     if (!store.ok())
         return Complain(store.error().text, ExitCode::kUsage);
     std::vector<std::string> sources{source};
@@ -236,7 +237,7 @@ ExitCode RunVerify(const std::string& lake_url, const std::string& source, bool 
             return Complain(listed.error().text, ExitCode::kStore);
         sources = std::move(listed.value());
         if (sources.empty())
-            return Complain("there is no log in " + lake_url, ExitCode::kLake);
+            return Complain("there is no log in " + config.lake_url, ExitCode::kLake);
     }
     ExitCode code = ExitCode::kOk;
     for (const std::string& name : sources) {

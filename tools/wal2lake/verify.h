@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config.h"
 #include "exit_code.h"
 #include "result.h"
 #include "segment_reader.h"
@@ -43,6 +44,6 @@ Result<ChainReport> VerifyChain(Store& store, const std::string& source);
 Result<std::vector<std::string>> ListSources(Store& store);
 
 // Verifies one source, or all where `source` is empty; prints to standard output.
-ExitCode RunVerify(const std::string& lake_url, const std::string& source, bool json);
+ExitCode RunVerify(const Config& config, const std::string& source, bool json);
 
 } // namespace wal2lake
