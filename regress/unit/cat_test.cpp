@@ -266,6 +266,28 @@ TEST_F(CatFiles, FramesWithAndWithoutNewlinesSegmentsAndFolders)
     EXPECT_EQ(lines_, 0);
 }
 
+TEST_F(CatFiles, LakesByUrlInPartAndSegmentBySegment)
+{
+    const std::string a = Segment(1, 0x100, 0x110);
+    Write("lake/s/log/00000001/0000000000000100.w2l", a);
+    Write("lake/s/log/00000001/0000000000000110.w2l", Segment(2, 0x110, 0x120));
+    Write("lake/s/head", "x");
+    Write("lake/t/log/00000001/0000000000000100.w2l", a);
+    const std::string url = "file://" + folder_ + "/lake";
+    EXPECT_EQ(Cat({url}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 3);
+    EXPECT_EQ(Cat({url + "/s"}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 2);
+    EXPECT_EQ(Cat({url + "/s/log/00000001/0000000000000110.w2l"}), ExitCode::kOk);
+    EXPECT_EQ(lines_, 1);
+    EXPECT_EQ(Cat({url + "/s/log/00000001/0000000000000990.w2l"}), ExitCode::kStore);
+    EXPECT_EQ(Cat({url + "/none"}), ExitCode::kLake);
+    EXPECT_EQ(Cat({"ftp://host/lake"}), ExitCode::kUsage);
+    Write("lake/s/log/00000001/0000000000000120.w2l", a.substr(0, a.size() - 1));
+    EXPECT_EQ(Cat({url}), ExitCode::kLake);
+    EXPECT_EQ(lines_, 3) << "nothing behind what is damaged";
+}
+
 TEST_F(CatFiles, RefusesWhatIsNeitherOrDamaged)
 {
     EXPECT_EQ(Cat({Write("text", "hello, world\n")}), ExitCode::kLake);

@@ -14,6 +14,7 @@
 
 #include "core/frame_reader.h"
 #include "segment_reader.h"
+#include "store/store.h"
 
 namespace wal2lake
 {
@@ -23,6 +24,8 @@ namespace
 namespace fs = std::filesystem;
 
 constexpr size_t kPiece = size_t{256} << 10;
+constexpr size_t kPieceOfStore = size_t{8} << 20;
+constexpr std::string_view kSegmentEnding = ".w2l";
 constexpr int kFollowMs = 300;
 
 // One input, which is a segment, several of them one after the other, or frames;
@@ -257,7 +260,64 @@ ExitCode CatFolder(const std::string& folder, bool follow, RecordPrinter* printe
     return ExitCode::kOk;
 }
 
+ExitCode CatObject(Store& store, const std::string& name, const std::string& url, RecordPrinter* printer)
+{
+    Input input(printer);
+    for (uint64_t offset = 0; !printer->closed();) {
+        const auto piece = store.Get(name, offset, kPieceOfStore);
+        if (!piece.ok())
+            return Complain(url, piece.error().text, ExitCode::kStore);
+        offset += piece.value().size();
+        const bool last = piece.value().size() < kPieceOfStore;
+        auto fed = input.Feed(piece.value());
+        if (fed.ok() && last)
+            fed = input.Finish();
+        if (!fed.ok() && !printer->closed())
+            return Complain(url, name + ": " + fed.error().text, ExitCode::kLake);
+        if (last)
+            break;
+    }
+    return ExitCode::kOk;
+}
+
+// One segment, or each of those whose names begin with that of the URL.
+ExitCode CatStore(const std::string& url, const StoreOptions& options, RecordPrinter* printer)
+{
+    const bool one = url.ends_with(kSegmentEnding);
+    const size_t slash = one ? url.rfind('/') : url.size();
+    auto store = OpenStore(url.substr(0, slash), options,
+                           [&](const std::string& text) { Complain(url, text, ExitCode::kOk); });
+    if (!store.ok())
+        return Complain(url, store.error().text, ExitCode::kUsage);
+    if (one)
+        return CatObject(*store.value(), url.substr(slash + 1), url, printer);
+    bool found = false;
+    std::string after;
+    for (;;) {
+        const auto page = store.value()->List("", after, 1000);
+        if (!page.ok())
+            return Complain(url, page.error().text, ExitCode::kStore);
+        for (const std::string& name : page.value().names) {
+            after = name;
+            if (!name.ends_with(kSegmentEnding))
+                continue;
+            found = true;
+            const ExitCode code = CatObject(*store.value(), name, url, printer);
+            if (code != ExitCode::kOk || printer->closed())
+                return code;
+        }
+        if (!page.value().more)
+            break;
+    }
+    return found ? ExitCode::kOk : Complain(url, "there is no segment in this lake", ExitCode::kLake);
+}
+
 } // namespace
+
+bool IsStoreUrl(const std::string& path)
+{
+    return path.find("://") != std::string::npos;
+}
 
 ExitCode RunCat(const CatOptions& options, const RecordPrinter::Emit& out)
 {
@@ -268,7 +328,8 @@ ExitCode RunCat(const CatOptions& options, const RecordPrinter::Emit& out)
     if (options.paths.empty())
         return CatDescriptor(STDIN_FILENO, "standard input", &printer);
     for (const std::string& path : options.paths) {
-        const ExitCode code = fs::is_directory(path, error) ? CatFolder(path, options.follow, &printer)
+        const ExitCode code = IsStoreUrl(path)                ? CatStore(path, options.store, &printer)
+                              : fs::is_directory(path, error) ? CatFolder(path, options.follow, &printer)
                               : path == "-" ? CatDescriptor(STDIN_FILENO, "standard input", &printer)
                                             : CatFile(path, &printer);
         if (code != ExitCode::kOk)

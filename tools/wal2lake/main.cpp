@@ -1,4 +1,5 @@
 // The command line: names, options, help. The only file that includes CLI11.
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -80,12 +81,24 @@ void AddCat(CLI::App* parent, ExitCode* code)
     CLI::App* app = parent->add_subcommand("cat", "show frames or segments as JSON lines");
     auto options = std::make_shared<CatOptions>();
     auto from = std::make_shared<std::string>();
-    app->add_option("PATH", options->paths, "files, folders of a lake, or - (default: standard input)");
+    app->add_option("PATH", options->paths,
+                    "files, folders or URLs of a lake, or - (default: standard input)");
+    auto common = std::make_shared<CommonOptions>();
+    app->add_option("-c,--config", common->config_path,
+                    "configuration file whose [lake] says how URLs are reached");
     app->add_option("--table", options->filter.table, "only this table, as schema.table");
     app->add_option("--from-lsn", *from, "only transactions that commit at or after, as 0/16B3748");
     app->add_flag("--relations", options->filter.relations, "show relation and statistics records too");
     app->add_flag("-f,--follow", options->follow, "go on with segments that are added to the folder");
-    app->callback([options, from, code] {
+    app->callback([options, from, common, code] {
+        if (std::any_of(options->paths.begin(), options->paths.end(), IsStoreUrl)) {
+            const auto settings = LoadSettings(*common, Needs::kLake);
+            if (!settings.ok()) {
+                *code = Complain(settings.error());
+                return;
+            }
+            options->store = settings.value().config.store;
+        }
         if (!from->empty()) {
             const auto lsn = ParseLsn(*from);
             if (!lsn) {
