@@ -1,0 +1,121 @@
+"""A lake in a bucket, with a server that checks signatures and conditions and is not ours: the suite that every store
+passes, and all commands by configuration, by environment and by URL."""
+
+import json
+import subprocess
+
+import pytest
+
+from harness import forwarder
+from harness.app import App
+from harness.cluster import wait_until
+from harness.lake import Lake
+from harness.object_store import BUCKET, REGION, ROOT, RealS3
+from harness.scripted_s3 import ScriptedS3
+
+# What is hard to sign, and must come back as it was.
+PREFIX = "a=b+c d/ü%41"
+
+
+@pytest.fixture(scope="module")
+def real():
+    with RealS3() as server:
+        yield server
+
+
+def conformance(server, *, environment=None, chosen="*"):
+    """The suite over a server, by the environment alone."""
+    done = subprocess.run([forwarder.built("store_conformance"), f"--gtest_filter={chosen}"], capture_output=True, text=True,
+                          env={**server.command_environment(), "WAL2LAKE_TEST_STORE": f"s3://{BUCKET}/{PREFIX}",
+                               **(environment or {})})
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_suite_passes_on_a_real_server(real):
+    code, said = conformance(real)
+    assert code == 0, said[-3000:]
+    assert "[  PASSED  ] 13 tests" in said
+    assert real.client.keys() == []
+
+
+def test_the_suite_passes_over_tls_and_only_with_its_certificate():
+    with RealS3(tls=True) as server:
+        trusting = {"AWS_CA_BUNDLE": str(server.ca_file)}
+        code, said = conformance(server, environment=trusting, chosen="*Creates*:*Large*:*InPages*")
+        assert code == 0, said[-3000:]
+        code, said = conformance(server, chosen="*OverwriteReplaces*")
+        assert code != 0 and server.client.keys() == []
+
+
+def test_the_suite_passes_on_the_scripted_server():
+    """Otherwise what its faults show would say little."""
+    with ScriptedS3() as server:
+        code, said = conformance(server)
+        assert code == 0, said[-3000:]
+
+
+def test_the_suite_finds_a_server_that_heeds_no_condition():
+    with ScriptedS3(conditional="ignored") as server:
+        code, said = conformance(server, chosen="*Creates*")
+        assert code != 0
+        assert "[  FAILED  ] StoreConformance.CreatesOnceAndKeepsTheFirst" in said
+        assert "[  FAILED  ] StoreConformance.OnlyOneOfManyCreates" in said
+
+
+def bucket_app(database, folder, server, name):
+    """An app whose lake is in the bucket. Endpoint and region stand in its file, keys in the environment of each call."""
+    app = App(database, folder)
+    url = f"s3://{BUCKET}/{name}"
+    text = app.config.read_text(encoding="utf-8").replace(
+        f'url = "file://{app.lake}"', f'url = "{url}"\nendpoint = "{server.url}"\nregion = "{REGION}"')
+    app.config.write_text(text, encoding="utf-8")
+    app.lake = server.data / BUCKET / name
+    return app, url
+
+
+def keys(credentials=ROOT):
+    return {"AWS_ACCESS_KEY_ID": credentials.access, "AWS_SECRET_ACCESS_KEY": credentials.secret}
+
+
+def test_a_lake_in_a_bucket(database, tmp_path, real):
+    app, url = bucket_app(database, tmp_path, real, "lake of mine")
+
+    def command(*arguments, environment=None, code=0):
+        done = forwarder.command(*arguments, env=environment or keys())
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return done.stdout.decode()
+
+    command("slot", "create", "-c", app.config)
+    app.oracle = database.oracle()
+    running = forwarder.Forwarder(app.config, tmp_path / "forwarder.log")
+    with running.start(environment=keys()):
+        app.insert(3)
+        wanted = app.oracle.transactions()[-1].end_lsn
+        wait_until(lambda: forwarder.tail_end(app.lake) >= wanted, 30, "the bucket to have it")
+        assert running.terminate() == 0, running.log_text()[-2000:]
+    # The independent reader looks at the server's own files.
+    app.complete()
+    assert "sound" in command("verify", "-c", app.config)
+    assert len(command("cat", "-c", app.config, url).splitlines()) == 3
+    # A URL and the environment of AWS's tools are enough.
+    assert "sound" in command("verify", "--lake", url, environment=real.command_environment())
+    last = Lake(app.lake, forwarder.SOURCE).objects()[-1]
+    assert command("cat", f"{url}/{last.relative_to(app.lake)}", environment=real.command_environment()) != ""
+    state = json.loads(command("status", "-c", app.config, "--json"))
+    assert state[0]["verdict"] == "ok", state
+    findings = json.loads(forwarder.command("doctor", "-c", app.config, "--json", env=keys()).stdout)["findings"]
+    assert [finding for finding in findings if "lake" in finding["code"]] == []
+    assert [key for key in real.client.keys() if "/probe/" in key] == [], "the doctor cleans up"
+    for said in (running.log_text(), str(findings)):
+        assert ROOT.secret not in said and ROOT.access not in said
+
+
+def test_a_wrong_secret_is_said_so(database, tmp_path, real):
+    app, _ = bucket_app(database, tmp_path, real, "closed")
+    wrong = keys(ROOT._replace(secret="notTheSecret"))
+    done = forwarder.command("slot", "create", "-c", app.config, env=wrong)
+    assert done.returncode == 5
+    said = done.stderr.decode()
+    assert "s3://lake/closed" in said and "403 SignatureDoesNotMatch" in said and "renew the credentials" in said
+    assert "notTheSecret" not in said and said.count("\n") == 1
+    assert real.client.keys("closed") == []
