@@ -260,9 +260,33 @@ ExitCode CatFolder(const std::string& folder, bool follow, RecordPrinter* printe
     return ExitCode::kOk;
 }
 
+// What a URL names: a store, and what the names in it begin with. A segment, or a
+// folder of a log, is looked at from its lake, where its parts are beside it.
+struct LakePlace {
+    std::string root;
+    std::string prefix;
+};
+
+LakePlace PlaceOf(const std::string& url)
+{
+    constexpr std::string_view kLog = "/log";
+    const size_t log = url.rfind(kLog);
+    const size_t host = url.find("://") + 3;
+    if (log == std::string::npos || (log + kLog.size() < url.size() && url[log + kLog.size()] != '/'))
+        return {url, {}};
+    const size_t slash = url.rfind('/', log - 1);
+    if (slash == std::string::npos || slash < host)
+        return {url, {}};
+    return {url.substr(0, slash), url.substr(slash + 1)};
+}
+
 ExitCode CatObject(Store& store, const std::string& name, const std::string& url, RecordPrinter* printer)
 {
-    Input input(printer);
+    Input input(printer, [&](const std::string& part, uint64_t offset, size_t length) {
+        const size_t log = name.rfind("log/");
+        return store.Get((log == std::string::npos ? std::string() : name.substr(0, log)) + part, offset,
+                         length);
+    });
     for (uint64_t offset = 0; !printer->closed();) {
         const auto piece = store.Get(name, offset, kPieceOfStore);
         if (!piece.ok())
@@ -283,18 +307,17 @@ ExitCode CatObject(Store& store, const std::string& name, const std::string& url
 // One segment, or each of those whose names begin with that of the URL.
 ExitCode CatStore(const std::string& url, const StoreOptions& options, RecordPrinter* printer)
 {
-    const bool one = url.ends_with(kSegmentEnding);
-    const size_t slash = one ? url.rfind('/') : url.size();
-    auto store = OpenStore(url.substr(0, slash), options,
-                           [&](const std::string& text) { Complain(url, text, ExitCode::kOk); });
+    const LakePlace place = PlaceOf(url);
+    auto store =
+        OpenStore(place.root, options, [&](const std::string& text) { Complain(url, text, ExitCode::kOk); });
     if (!store.ok())
         return Complain(url, store.error().text, ExitCode::kUsage);
-    if (one)
-        return CatObject(*store.value(), url.substr(slash + 1), url, printer);
+    if (url.ends_with(kSegmentEnding))
+        return CatObject(*store.value(), place.prefix, url, printer);
     bool found = false;
     std::string after;
     for (;;) {
-        const auto page = store.value()->List("", after, 1000);
+        const auto page = store.value()->List(place.prefix, after, 1000);
         if (!page.ok())
             return Complain(url, page.error().text, ExitCode::kStore);
         for (const std::string& name : page.value().names) {
