@@ -10,6 +10,7 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include "cat.h"
+#include "core_dump.h"
 #include "doctor.h"
 #include "lsn.h"
 #include "run.h"
@@ -222,6 +223,7 @@ int Main(int argc, char** argv)
 
 int main(int argc, char** argv)
 {
+    wal2lake::ForbidCoreDumps();
     try {
         return wal2lake::Main(argc, argv);
     } catch (const std::exception& error) {
