@@ -112,7 +112,7 @@ help:
 	@echo "make command         build the command wal2lake (build/release/tools/wal2lake/wal2lake)"
 	@echo "make command-install install it, unit and user for systemd below PREFIX (/usr/local)"
 	@echo "make deps            install the Debian packages that building and testing need"
-	@echo "make demo            a throwaway server, a workload, a lake: see it work"
+	@echo "make demo            a throwaway server, a workload, a lake: see it work (STORE=s3: in a bucket)"
 	@echo "make bench           this plugin and others on the same WAL (BENCH='--scale 0.05': smaller)"
 	@echo "make fuzz            fuzz the readers, FUZZ_SECONDS each (60; FUZZ_TARGETS='label config': only those)"
 	@echo "make installcheck    regression tests against a temporary server (TESTS='a b': only those)"
@@ -146,7 +146,7 @@ built: deps
 	@tools/dev/build.sh
 
 demo: built
-	@$(PYTHON) tools/dev/demo.py $(DEMO)
+	@$(PYTHON) tools/dev/demo.py $(if $(STORE),--store $(STORE)) $(DEMO)
 
 # Loads the libraries of this checkout into a server of its own; what is installed is not touched.
 bench:

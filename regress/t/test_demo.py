@@ -35,6 +35,13 @@ def test_everything_it_shows_is_true(tmp_path):
     assert cat.returncode == 0 and cat.stdout.count("\n") > 1
 
 
+def test_everything_is_true_of_a_bucket_too(tmp_path):
+    done = demo("--lake", tmp_path / "lake", "--store", "s3", "--seed", "8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FALSE" not in done.stdout and done.stdout.count("true ") >= 8 and "s3://" in done.stdout
+    assert list((tmp_path / "lake").rglob("*.w2l")), "the copy stays"
+
+
 @pytest.mark.parametrize("sabotage", ["delete-segment"])
 def test_a_missing_segment_makes_it_fail(tmp_path, sabotage):
     done = demo("--lake", tmp_path / "lake", "--break", sabotage)

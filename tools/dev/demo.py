@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""make demo: a PostgreSQL of its own, a GitLab-like database, a lake in a folder, and the evidence.
+"""make demo: a PostgreSQL of its own, a GitLab-like database, a lake in a folder or a bucket, and the evidence.
 
 Everything it claims is checked, by readers that share no code with what is shown; it exits with 1 if
 anything is untrue. Server, sockets and data are gone afterwards; the lake stays for you to look at.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -22,7 +23,9 @@ from harness import forwarder, gitlab, tokens, values  # noqa: E402
 from harness.cluster import Cluster, ClusterError, lsn_text  # noqa: E402
 from harness.compare import differences, relevant  # noqa: E402
 from harness.lake import Lake, LakeError, count_changes  # noqa: E402
+from harness.object_store import BUCKET, REGION, RealS3  # noqa: E402
 from harness.oracle import Oracle  # noqa: E402
+from harness.server_cache import CannotBuild  # noqa: E402
 from harness.workload import Workload  # noqa: E402
 
 DATABASE = "gitlab"
@@ -31,6 +34,36 @@ LAKE_PREFIX = "wal2lake-demo-lake-"
 
 class Untrue(Exception):
     """Something the demo claims is not so."""
+
+
+class Place:
+    """Where the lake is. `folder` is where its objects can be read without the command, also those of a bucket."""
+
+    def __init__(self, folder):
+        self.folder, self.name, self.environment = folder, f"{folder}", {}
+
+    def configure(self, config):
+        """The folder stands in the configuration already."""
+
+    def keep(self, folder):
+        """What stays for you to look at."""
+
+
+class Bucket(Place):
+    """Of a server that checks signatures and is not ours. It keeps objects as files, so an independent reader sees them."""
+
+    def __init__(self, server):
+        super().__init__(server.data / BUCKET / "demo")
+        self.server, self.name = server, f"s3://{BUCKET}/demo"
+        self.environment = {name: value for name, value in server.command_environment().items() if "KEY" in name}
+
+    def configure(self, config):
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace(f'url = "file://{self.folder}"', f'url = "{self.name}"\nendpoint = "{self.server.url}"\n'
+                                       f'region = "{REGION}"'), encoding="utf-8")
+
+    def keep(self, folder):
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
 
 
 class Screen:
@@ -64,6 +97,9 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, help="seed of rows and traffic (default: random, printed)")
     parser.add_argument("--lake", type=Path, help="folder for the lake, empty or new (default: one under /tmp)")
+    parser.add_argument("--store", choices=("folder", "s3"), default="folder",
+                        help="s3: ship into a bucket of a real S3 server on the loopback, built at the first use; the folder "
+                             "gets a copy in the end")
     parser.add_argument("--discard", action="store_true", help="remove the lake too when done")
     parser.add_argument("--break", dest="sabotage", choices=("delete-segment",),
                         help="self-test: do this to the lake before the comparison, which must then fail")
@@ -81,10 +117,15 @@ def main():
     try:
         if any(lake.iterdir()):
             raise Untrue(f"the folder {lake} is not empty; name a new one with --lake")
-        with Cluster(name="demo") as cluster:
-            demonstrate(screen, cluster, lake.resolve(), seed, arguments.sabotage)
+        with contextlib.ExitStack() as stack:
+            place = Place(lake.resolve())
+            if arguments.store == "s3":
+                screen.step("starting a real S3 server; the first time it is built, which takes two minutes")
+                place = Bucket(stack.enter_context(RealS3()))
+            cluster = stack.enter_context(Cluster(name="demo"))
+            demonstrate(screen, cluster, place, lake.resolve(), seed, arguments.sabotage)
         status = 1 if screen.failed else 0
-    except (Untrue, LakeError, ClusterError, OSError, RuntimeError, TimeoutError) as error:
+    except (Untrue, CannotBuild, LakeError, ClusterError, OSError, RuntimeError, TimeoutError) as error:
         print(f"demo: {error}", file=sys.stderr)
     finally:
         if arguments.discard:
@@ -95,7 +136,8 @@ def main():
     return status
 
 
-def demonstrate(screen, cluster, lake, seed, sabotage):
+def demonstrate(screen, cluster, place, kept, seed, sabotage):
+    lake = place.folder
     screen.step(f"started a throwaway {server_version(cluster)} as user {cluster.user.pw_name}, "
                 f"socket {cluster.sockets}")
     cluster.create_database(DATABASE)
@@ -104,11 +146,13 @@ def demonstrate(screen, cluster, lake, seed, sabotage):
     labels = cluster.value("SELECT count(*) FROM pg_seclabels WHERE provider = 'wal2lake'", dbname=DATABASE)
     screen.step(f"created {len(gitlab.TABLES)} tables and {labels} security labels")
     config = forwarder.write_config(cluster.base / "wal2lake.toml", lake, cluster.conninfo(DATABASE), max_age="300ms")
+    place.configure(config)
     oracle = Oracle(cluster, DATABASE).create()
-    expect_success(forwarder.command("slot", "create", "-c", config), "slot create")
-    with forwarder.Forwarder(config, cluster.base / "forwarder.log", arguments=()) as running:
-        screen.step("started wal2lake run, beside a test_decoding slot as a witness")
-        shipped_source = run_workload(screen, workload, running, cluster, lake)
+    expect_success(forwarder.command("slot", "create", "-c", config, env=place.environment), "slot create")
+    with forwarder.Forwarder(config, cluster.base / "forwarder.log",
+                             arguments=()).start(environment=place.environment) as running:
+        screen.step(f"started wal2lake run into {place.name}, beside a test_decoding slot as a witness")
+        shipped_source = run_workload(screen, workload, running, cluster, place)
         transactions = relevant(oracle.transactions(), gitlab.is_shipped)
         forwarder.wait_shipped(running, lake, transactions[-1].end_lsn)
         code = running.terminate()
@@ -119,7 +163,8 @@ def demonstrate(screen, cluster, lake, seed, sabotage):
         victim = objects[len(objects) // 2]
         victim.unlink()
         screen.step(f"self-test: deleted {victim.name}")
-    show(screen, cluster, lake, workload, transactions, shipped_source)
+    place.keep(kept)
+    show(screen, cluster, place, config, kept, workload, transactions, shipped_source)
 
 
 def server_version(cluster):
@@ -131,8 +176,9 @@ def expect_success(done, what):
         raise Untrue(f"wal2lake {what} exited with {done.returncode}: {done.stderr.decode().strip()}")
 
 
-def run_workload(screen, workload, running, cluster, lake):
+def run_workload(screen, workload, running, cluster, place):
     """Traffic, with the forwarder killed in the middle of it. Returns the row to show: a user, as the source has it."""
+    lake = place.folder
     workload.populate(40)
     workload.savepoint()
     screen.step(f"inserted {len(workload.ids['users'])} users and what they wrote; rolled back a savepoint")
@@ -144,7 +190,7 @@ def run_workload(screen, workload, running, cluster, lake):
     screen.step(f"killed wal2lake run with -9 while it was {cluster.flush_lsn() - reached:,} bytes of WAL behind")
     workload.traffic(60)
     workload.change_keys()
-    running.start()
+    running.start(environment=place.environment)
     forwarder.wait_shipped(running, lake, reached + 1)
     screen.step("more traffic while it was down; started it again, and it goes on where the lake ends")
     untouched = workload.background_migration()
@@ -170,9 +216,9 @@ def source_row(cluster, workload):
     return dict(zip(SHOWN, row))
 
 
-def show(screen, cluster, lake, workload, transactions, row):
+def show(screen, cluster, place, config, kept, workload, transactions, row):
     screen.step("reading the lake and the witness, and comparing them")
-    reader = Lake(lake, forwarder.SOURCE)
+    reader = Lake(place.folder, forwarder.SOURCE)
     segments = reader.segments()
     shipped = [transaction for segment in segments for transaction in segment.transactions]
     show_row(screen, row, shipped)
@@ -184,7 +230,7 @@ def show(screen, cluster, lake, workload, transactions, row):
     screen.check(not found, f"the same {len(transactions)} transactions in the same order, value by value, "
                             "each token computed again from its key")
     show_canaries(screen, reader, workload)
-    show_lake(screen, lake, segments)
+    show_lake(screen, place, config, kept, segments)
 
 
 def show_row(screen, row, shipped):
@@ -247,12 +293,12 @@ def show_canaries(screen, reader, workload):
                                  "by the same search")
 
 
-def show_lake(screen, lake, segments):
+def show_lake(screen, place, config, kept, segments):
     size = sum(segment.path.stat().st_size for segment in segments)
-    screen.title(f"The lake: {len(segments)} objects, {size:,} bytes, in {lake}")
-    done = forwarder.verify(lake)
+    screen.title(f"The lake: {len(segments)} objects, {size:,} bytes, in {place.name}")
+    done = forwarder.command("verify", "-c", config, "--source", forwarder.SOURCE, env=place.environment)
     screen.check(done.returncode == 0, f"wal2lake verify: {(done.stdout or done.stderr).decode().strip()}")
-    path = max(segments, key=lambda segment: len(segment.transactions)).path
+    path = kept / max(segments, key=lambda segment: len(segment.transactions)).path.relative_to(place.folder)
     done = forwarder.command("cat", path)
     screen.check(done.returncode == 0 and done.stdout.count(b"\n") > 0,
                  f"wal2lake cat prints {done.stdout.count(b'%c' % 10)} lines of one object; try it:")
