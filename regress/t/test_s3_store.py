@@ -69,7 +69,8 @@ def bucket_app(database, folder, server, name):
     text = app.config.read_text(encoding="utf-8").replace(
         f'url = "file://{app.lake}"', f'url = "{url}"\nendpoint = "{server.url}"\nregion = "{REGION}"')
     app.config.write_text(text, encoding="utf-8")
-    app.lake = server.data / BUCKET / name
+    if isinstance(server, RealS3):
+        app.lake = server.data / BUCKET / name
     return app, url
 
 
@@ -108,6 +109,35 @@ def test_a_lake_in_a_bucket(database, tmp_path, real):
     assert [key for key in real.client.keys() if "/probe/" in key] == [], "the doctor cleans up"
     for said in (running.log_text(), str(findings)):
         assert ROOT.secret not in said and ROOT.access not in said
+
+
+@pytest.mark.parametrize("manner", ["ignored", "racy"])
+def test_a_store_that_lets_two_create_one_object_is_refused(database, tmp_path, manner):
+    """Before a slot or a segment is made; and by a forwarder whose log was begun when the store was another."""
+    with ScriptedS3(conditional=manner) as server:
+        app, url = bucket_app(database, tmp_path, server, "promises")
+        environment = {name: value for name, value in server.command_environment().items() if "KEY" in name}
+        done = forwarder.command("slot", "create", "-c", app.config, env=environment)
+        said = done.stderr.decode()
+        assert done.returncode == 5, said
+        assert f"{url} cannot keep a log exactly once" in said and "If-None-Match" in said and said.count("\n") == 1
+        assert database.value("SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s", (app.slot,)) == 0
+        running = forwarder.Forwarder(app.config, tmp_path / "forwarder.log").start(environment=environment)
+        assert running.wait(30) == 5 and "cannot keep a log exactly once" in running.log_text()
+        assert not [key for key in server.client.keys() if "/log/" in key]
+
+
+def test_a_store_is_tried_once_a_day(database, tmp_path):
+    with ScriptedS3() as server:
+        app, _ = bucket_app(database, tmp_path, server, "tried")
+        environment = {name: value for name, value in server.command_environment().items() if "KEY" in name}
+        assert forwarder.command("slot", "create", "-c", app.config, env=environment).returncode == 0
+        assert server.count("put_if_absent") >= 16 * 20
+        before = server.count("put_if_absent")
+        with forwarder.Forwarder(app.config, tmp_path / "forwarder.log").start(environment=environment) as running:
+            forwarder.wait_until_streaming(running, database.cluster, app.slot)
+            assert running.terminate() == 0
+        assert server.count("put_if_absent") - before < 16
 
 
 def test_a_wrong_secret_is_said_so(database, tmp_path, real):

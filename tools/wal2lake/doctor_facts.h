@@ -124,9 +124,9 @@ struct LakeFacts {
     std::optional<std::string> folder;
     bool folder_exists = true;
     std::optional<uint64_t> free_bytes;
-    // Of the probe: the first attempt to create, and what the second one got.
+    // Of the probe (store/probe.h): why it could not be made, or what was wrong.
     std::optional<Error> write_error;
-    bool second_create_refused = true;
+    std::optional<std::string> not_exclusive;
     // Where the log could not be listed or its last object not be read.
     std::optional<Error> tail_error;
     std::string tail_name;

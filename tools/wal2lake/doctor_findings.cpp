@@ -51,11 +51,10 @@ class LogJudge
                 Code::kLakeNotWritable, "lake " + names_.lake, BeforeFix(lake_.write_error->text),
                 {{Fix::Kind::kShell, "chown -R " + ShellQuoted(names_.os_user) + " " + ShellQuoted(folder) +
                                          " && chmod -R u+rwX " + ShellQuoted(folder)}});
-        if (!lake_.second_create_refused)
+        if (lake_.not_exclusive)
             findings_->Add(
                 Code::kLakeNotExclusive, "lake " + names_.lake,
-                "the store created an object that existed already, so two forwarders could both"
-                " believe to have written it",
+                *lake_.not_exclusive + ": two forwarders could both believe to have written a segment",
                 {{Fix::Kind::kAdvice,
                   lake_.folder
                       ? "keep the lake where link() fails on a name that is taken, such as ext4 or xfs"

@@ -1,13 +1,12 @@
 #include "doctor_lake.h"
 
-#include <chrono>
-
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "settings.h"
+#include "store/probe.h"
 #include "store/store.h"
 #include "verify.h"
 
@@ -36,24 +35,15 @@ void LookAtTail(const std::string& source, Store& store, LakeFacts* facts)
         facts->tail_error = checked.error();
 }
 
-void Probe(const DoctorNames& names, Store& store, LakeFacts* facts)
+// Shorter than that of `run`: an untouched lake should stay nearly so.
+void Probe(const Config& config, LakeFacts* facts)
 {
-    const auto now = std::chrono::system_clock::now().time_since_epoch().count();
-    const std::string name =
-        names.source + "/probe/" + std::to_string(::getpid()) + "-" + std::to_string(now);
-    const auto first = store.PutIfAbsent(name, "wal2lake doctor\n");
-    if (!first.ok()) {
-        facts->write_error = first.error();
-        return;
-    }
-    const auto second = store.PutIfAbsent(name, "wal2lake doctor, again\n");
-    if (second.ok())
-        facts->second_create_refused = false;
-    else if (second.error().kind != ErrorKind::kExists)
-        facts->write_error = second.error();
-    const auto removed = store.Delete(name);
-    if (!removed.ok())
-        facts->write_error = removed.error();
+    const auto verdict = ProbeStore([&config] { return OpenLake(config, [](const std::string&) {}); },
+                                    {.writers = 8, .rounds = 3});
+    if (!verdict.ok())
+        facts->write_error = verdict.error();
+    else if (!verdict.value().exclusive)
+        facts->not_exclusive = verdict.value().sentence;
 }
 
 } // namespace
@@ -80,13 +70,15 @@ LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
     }
     LookAtTail(names.source, *store.value(), &facts);
     // Folders that only the probe needs go with it.
-    const std::string folder = facts.folder ? *facts.folder + "/" + names.source : "";
-    const bool is_new = facts.folder && ::access(folder.c_str(), F_OK) != 0;
-    Probe(names, *store.value(), &facts);
-    if (facts.folder)
-        ::rmdir((folder + "/probe").c_str());
-    if (is_new)
-        ::rmdir(folder.c_str());
+    const std::string probe = facts.folder.value_or("") + "/" + kProbeFolder;
+    const std::string above = probe.substr(0, probe.rfind('/', probe.size() - 2));
+    const bool probe_is_new = facts.folder && ::access(probe.c_str(), F_OK) != 0;
+    const bool above_is_new = facts.folder && ::access(above.c_str(), F_OK) != 0;
+    Probe(config, &facts);
+    if (probe_is_new)
+        ::rmdir(probe.c_str());
+    if (above_is_new)
+        ::rmdir(above.c_str());
     return facts;
 }
 

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "metrics.h"
 #include "service_manager.h"
 #include "slot.h"
+#include "store/probe.h"
 
 namespace wal2lake
 {
@@ -38,6 +40,9 @@ constexpr milliseconds kFirstRest{10'000};
 constexpr milliseconds kLongestRest{600'000};
 // A source that ran this long before it refused is a new trouble.
 constexpr milliseconds kGoodRun{600'000};
+// Between two attempts to try the lake, which cannot be reached.
+constexpr milliseconds kFirstProbeRest{200};
+constexpr milliseconds kLongestProbeRest{20'000};
 // Allocations from here on go back to the system when they are freed. By default
 // the C library learns to keep them, and a large transaction would be held twice.
 constexpr int kReturnedBytes = 1 << 20;
@@ -227,6 +232,8 @@ class Fleet
         });
         if (!store.ok())
             return Refuse(log, ExitCode::kUsage, store.error().text);
+        if (const auto code = ProveLake(number, log))
+            return *code;
         DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_,
                             &board_};
         config.machine.sources = budget_.sources();
@@ -246,6 +253,32 @@ class Fleet
                 log.Write({LogLevel::kInfo, "slot_created", note, {}});
         }
         return Driver(std::move(config), std::move(store.value()), &budget_, log).Run();
+    }
+
+    // Once, before anybody writes: that the lake can keep a log exactly once. Nothing
+    // where it can.
+    std::optional<ExitCode> ProveLake(size_t number, const Log& log)
+    {
+        const Config& config = settings_.config;
+        const auto open = [&config] { return OpenLake(config, [](const std::string&) {}); };
+        for (milliseconds rest = kFirstProbeRest;; rest = std::min(rest * 2, kLongestProbeRest)) {
+            std::unique_lock lock(probe_mutex_);
+            if (lake_proven_)
+                return std::nullopt;
+            const auto verdict = ProbeStoreDaily(open, UnixUs());
+            lake_proven_ = verdict.ok() && verdict.value().exclusive;
+            lock.unlock();
+            if (verdict.ok() && verdict.value().exclusive)
+                return std::nullopt;
+            if (verdict.ok())
+                return Refuse(log, ExitCode::kStore, NotExclusive(config.lake_url, verdict.value()));
+            if (verdict.error().kind != ErrorKind::kRetryable)
+                return Refuse(log, ExitCode::kStore, verdict.error().text);
+            log.Write({LogLevel::kWarning, "store_failed", verdict.error().text + "; trying again", {}});
+            pollfd stop{stop_fd_, POLLIN, 0};
+            if (board_.Poll(number, &stop, 1, static_cast<int>(rest.count())) == 1)
+                return Refuse(log, ExitCode::kOk, "stopped before the lake could be reached");
+        }
     }
 
     static void Raise(int event_fd)
@@ -292,6 +325,8 @@ class Fleet
     int stop_fd_;
     // Readable once none runs any more.
     int ended_fd_;
+    std::mutex probe_mutex_;
+    bool lake_proven_ = false;
     std::mutex mutex_;
     std::condition_variable ended_;
     size_t running_ = 0;

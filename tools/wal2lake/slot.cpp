@@ -2,9 +2,11 @@
 
 #include <cstdio>
 
+#include "clock.h"
 #include "failpoint.h"
 #include "lsn.h"
 #include "segment_reader.h"
+#include "store/probe.h"
 
 namespace wal2lake
 {
@@ -113,6 +115,12 @@ ExitCode RunSlotCreate(const Settings& settings)
     auto store = OpenLake(settings.config);
     if (!store.ok())
         return Say(FromStore(store.error()));
+    const auto verdict = ProbeStoreDaily(
+        [&settings] { return OpenLake(settings.config, [](const std::string&) {}); }, UnixUs());
+    if (!verdict.ok())
+        return Say(FromStore(verdict.error()));
+    if (!verdict.value().exclusive)
+        return Say({ExitCode::kStore, NotExclusive(settings.config.lake_url, verdict.value())});
     bool began = false;
     std::string note;
     PostgresSource server;
