@@ -203,7 +203,7 @@ Result<Done> SegmentReader::State::ReadOnePart(const wal2lake::v1::Part& part)
             const bool progress = used > 0 || plain.size() > before;
             const auto taken = TakeMessages();
             if (!taken.ok())
-                return taken;
+                return taken.error();
             if (!progress)
                 break;
         }
