@@ -109,6 +109,81 @@ TEST(TailFinder, ABoundedNumberOfRequestsWhateverTheLength)
     }
 }
 
+// The promise of docs/architecture.md, at the size of some years of a busy source.
+class LongLog : public testing::TestWithParam<uint64_t>
+{
+  protected:
+    static constexpr size_t kSegments = 500'000;
+    static constexpr int kRequests = 64;
+
+    static void SetUpTestSuite() { store_ = std::make_unique<MemoryStore>(); }
+    static void TearDownTestSuite() { store_.reset(); }
+
+    void SetUp() override
+    {
+        store_->objects().clear();
+        Fill(store_.get(), "a", kSegments, GetParam());
+    }
+
+    void Expect(int requests)
+    {
+        TailFinder finder("a");
+        EXPECT_LE(RequestsFor(*store_, &finder), requests);
+        EXPECT_EQ(finder.tail()->start_lsn, (kSegments - 1) * GetParam());
+    }
+
+    // As `wal2lake trim` leaves it, genesis stays.
+    void Trim(size_t segments)
+    {
+        auto& objects = store_->objects();
+        const size_t had = objects.size();
+        objects.erase(objects.upper_bound(FormatSegmentName({"a", 1, 0})),
+                      objects.lower_bound(FormatSegmentName({"a", 1, segments * GetParam()})));
+        ASSERT_EQ(had - objects.size(), segments - 1);
+    }
+
+    void Hint(size_t segment)
+    {
+        store_->objects()[HeadName("a")] = FormatHead({"a", 1, segment * GetParam()});
+    }
+
+    static std::unique_ptr<MemoryStore> store_;
+};
+
+std::unique_ptr<MemoryStore> LongLog::store_;
+
+TEST_P(LongLog, TheTailIsFoundInFewRequests)
+{
+    Expect(kRequests);
+    Hint(kSegments - 10);
+    Expect(2);
+    Hint(100'000);
+    Expect(kRequests);
+    Trim(400'000);
+    Expect(kRequests);
+    Hint(kSegments - 10);
+    Expect(2);
+    Hint(450'000);
+    Expect(kRequests);
+    store_->objects().erase(HeadName("a"));
+    Expect(kRequests);
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, LongLog, testing::Values(uint64_t{64}, uint64_t{1} << 26, uint64_t{1} << 44));
+
+TEST(TailFinder, FindsTheLastOfManyEpochs)
+{
+    for (const uint32_t epochs : {2U, 3U, 9U, 300U}) {
+        MemoryStore store;
+        for (uint32_t epoch = 1; epoch <= epochs; epoch++)
+            for (uint64_t i = 0; i < 1500; i++)
+                store.objects()[FormatSegmentName({"a", epoch, i * 0x40})] = "x";
+        TailFinder finder("a");
+        EXPECT_LE(RequestsFor(store, &finder), 96) << epochs;
+        EXPECT_EQ(*finder.tail(), (SegmentName{"a", epochs, uint64_t{1499} * 0x40})) << epochs;
+    }
+}
+
 TEST(TailFinder, ForeignNamesAreNoTail)
 {
     MemoryStore store;

@@ -181,6 +181,20 @@ void TailFinder::OnHead(const std::optional<std::string>& bytes)
     }
 }
 
+// Epochs first, from the one at hand on, since there are few: halving all that could
+// be would cost 27 requests. Then the LSNs of the last one.
+TailFinder::Position TailFinder::NextProbe()
+{
+    const Position epoch = low_ >> 64;
+    const Position middle = low_ + (high_ - low_) / 2;
+    if (high_ <= (epoch + 1) << 64)
+        return middle;
+    const Position stride = epoch_stride_;
+    epoch_stride_ *= 2;
+    return epochs_bounded_ ? std::max(middle >> 64, epoch + 1) << 64
+                           : std::min((epoch + stride) << 64, middle);
+}
+
 void TailFinder::DistrustHint()
 {
     const int requests = requests_;
@@ -212,9 +226,11 @@ void TailFinder::OnList(const ListPage& page)
         done_ = true;
         return;
     }
-    if (!found)
+    if (!found) {
         high_ = probe_;
-    probe_ = low_ + (high_ - low_) / 2;
+        epochs_bounded_ = true;
+    }
+    probe_ = NextProbe();
     done_ = probe_ == low_;
     after_ = NameAt(probe_ - 1);
 }

@@ -113,6 +113,7 @@ class TailFinder
     using Position = unsigned __int128;
 
     std::string NameAt(Position position) const;
+    Position NextProbe();
 
     std::string source_;
     bool head_asked_ = false;
@@ -125,6 +126,9 @@ class TailFinder
     Position high_;
     // The middle from which on was asked last, 0 before the first halving.
     Position probe_ = 0;
+    // How far ahead another epoch is looked for, until one is known not to exist.
+    Position epoch_stride_ = 1;
+    bool epochs_bounded_ = false;
     std::string after_;
 };
 
