@@ -6,7 +6,9 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +17,7 @@
 #include "core/frame_reader.h"
 #include "segment_reader.h"
 #include "store/store.h"
+#include "trim_mark.h"
 
 namespace wal2lake
 {
@@ -223,6 +226,49 @@ ExitCode CatFile(const std::string& path, RecordPrinter* printer)
     return code;
 }
 
+// The lake that a file lies in, by its place, and its name there; both empty for a
+// file that is elsewhere.
+std::pair<std::string, std::string> PlaceInLake(const std::string& file)
+{
+    const fs::path path = fs::absolute(file).lexically_normal();
+    const fs::path source = path.parent_path().parent_path().parent_path();
+    const std::string name = path.lexically_relative(source.parent_path()).string();
+    if (!ParseSegmentName(name))
+        return {};
+    return {source.parent_path().string(), name};
+}
+
+// Which files below a folder are not log any more.
+class TrimmedFiles
+{
+  public:
+    // `missed`: the file was listed and is not there.
+    Result<bool> Covers(const std::string& file, bool missed)
+    {
+        const auto [root, name] = PlaceInLake(file);
+        if (name.empty() || root == "/")
+            return false;
+        if (root != root_) {
+            auto store = OpenStore("file://" + root);
+            if (!store.ok())
+                return store.error();
+            root_ = root;
+            store_ = std::move(store.value());
+            marks_.emplace(store_.get());
+        }
+        auto covers = missed ? marks_->TookMeanwhile(name) : marks_->Covers(name);
+        // Who may read the log but not what is beside it reads all of it.
+        if (!covers.ok() && covers.error().kind != ErrorKind::kDamaged)
+            return false;
+        return covers;
+    }
+
+  private:
+    std::string root_;
+    std::unique_ptr<Store> store_;
+    std::optional<TrimMarks> marks_;
+};
+
 // Every segment below a folder; the order of names is the order of the log.
 std::vector<std::string> SegmentsBelow(const std::string& folder)
 {
@@ -241,11 +287,17 @@ std::vector<std::string> SegmentsBelow(const std::string& folder)
 ExitCode CatFolder(const std::string& folder, bool follow, RecordPrinter* printer)
 {
     std::set<std::string> seen;
+    TrimmedFiles trimmed;
     for (;;) {
         for (const std::string& file : SegmentsBelow(folder)) {
             if (printer->closed())
                 return ExitCode::kOk;
             if (!seen.insert(file).second)
+                continue;
+            const auto covered = trimmed.Covers(file, ::access(file.c_str(), F_OK) != 0);
+            if (!covered.ok())
+                return Complain(folder, covered.error().text, ExitCode::kLake);
+            if (covered.value())
                 continue;
             const ExitCode code = CatFile(file, printer);
             if (code != ExitCode::kOk)
@@ -280,7 +332,9 @@ LakePlace PlaceOf(const std::string& url)
     return {url.substr(0, slash), url.substr(slash + 1)};
 }
 
-ExitCode CatObject(Store& store, const std::string& name, const std::string& url, RecordPrinter* printer)
+// `marks` where the object was listed: a trim may take it away before it is read.
+ExitCode CatObject(Store& store, const std::string& name, const std::string& url, RecordPrinter* printer,
+                   TrimMarks* marks = nullptr)
 {
     Input input(printer, [&](const std::string& part, uint64_t offset, size_t length) {
         const size_t log = name.rfind("log/");
@@ -289,6 +343,11 @@ ExitCode CatObject(Store& store, const std::string& name, const std::string& url
     });
     for (uint64_t offset = 0; !printer->closed();) {
         const auto piece = store.Get(name, offset, kPieceOfStore);
+        if (marks != nullptr && offset == 0 && !piece.ok() && piece.error().kind == ErrorKind::kNotFound) {
+            const auto took = marks->TookMeanwhile(name);
+            if (took.ok() && took.value())
+                return ExitCode::kOk;
+        }
         if (!piece.ok())
             return Complain(url, piece.error().text, ExitCode::kStore);
         offset += piece.value().size();
@@ -315,6 +374,7 @@ ExitCode CatStore(const std::string& url, const StoreOptions& options, RecordPri
     if (url.ends_with(kSegmentEnding))
         return CatObject(*store.value(), place.prefix, url, printer);
     bool found = false;
+    TrimMarks marks(store.value().get());
     std::string after;
     for (;;) {
         const auto page = store.value()->List(place.prefix, after, 1000);
@@ -324,8 +384,15 @@ ExitCode CatStore(const std::string& url, const StoreOptions& options, RecordPri
             after = name;
             if (!name.ends_with(kSegmentEnding))
                 continue;
+            const auto covered = marks.Covers(name);
+            if (!covered.ok())
+                return Complain(url, covered.error().text,
+                                covered.error().kind == ErrorKind::kDamaged ? ExitCode::kLake
+                                                                            : ExitCode::kStore);
+            if (covered.value())
+                continue;
             found = true;
-            const ExitCode code = CatObject(*store.value(), name, url, printer);
+            const ExitCode code = CatObject(*store.value(), name, url, printer, &marks);
             if (code != ExitCode::kOk || printer->closed())
                 return code;
         }

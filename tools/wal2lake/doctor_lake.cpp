@@ -8,6 +8,7 @@
 #include "settings.h"
 #include "store/probe.h"
 #include "store/store.h"
+#include "trim_mark.h"
 #include "verify.h"
 
 namespace wal2lake
@@ -33,6 +34,10 @@ void LookAtTail(const std::string& source, Store& store, LakeFacts* facts)
         facts->tail = Tail{*tail.value(), std::move(checked.value())};
     else
         facts->tail_error = checked.error();
+    // A run does without the mark, readers do not.
+    const auto mark = FindTrimMark(store, source);
+    if (!mark.ok())
+        facts->tail_error = mark.error();
 }
 
 // Shorter than that of `run`: an untouched lake should stay nearly so.

@@ -17,4 +17,7 @@ std::string QuoteJson(std::string_view text);
 // no JSON object.
 std::optional<std::map<std::string, std::string>> ReadJsonTexts(std::string_view document);
 
+// The same, with those that are whole numbers and not negative, in decimal digits.
+std::optional<std::map<std::string, std::string>> ReadJsonFields(std::string_view document);
+
 } // namespace wal2lake

@@ -16,6 +16,8 @@ namespace
 // Envelope frames hold a few fields for each table; this is far beyond.
 constexpr uint32_t kMaxEnvelopeBytes = uint32_t{64} << 20;
 constexpr size_t kFrameHead = 8;
+// Behind the footer's message: its length and W2LF.
+constexpr size_t kFooterTail = 8;
 constexpr size_t kOutputStep = size_t{256} << 10;
 constexpr size_t kPartStep = size_t{1} << 20;
 constexpr size_t kSha256Bytes = 32;
@@ -27,6 +29,23 @@ uint32_t LittleEndian32(std::string_view bytes)
     for (size_t i = 0; i < 4; i++)
         value |= static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
     return value;
+}
+
+// Reads what the footer's frame holds; why not, or nullptr.
+const char* ParseFooterPayload(std::string_view payload, wal2lake::v1::SegmentFooter* footer)
+{
+    if (payload.size() < kFooterTail || !payload.ends_with(kFooterTag) ||
+        LittleEndian32(payload.substr(payload.size() - kFooterTail)) != payload.size() - kFooterTail)
+        return "footer does not end with its length and W2LF";
+    payload.remove_suffix(kFooterTail);
+    if (!footer->ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+        return "footer is not a valid protobuf message";
+    // Its end decides where the log goes on, and may lie behind the last
+    // transaction: nothing else in the file would tell that it is wrong.
+    if (payload.size() < kFooterChecksumBytes ||
+        footer->footer_xxh3_64() != Xxh64(payload.substr(0, payload.size() - kFooterChecksumBytes)))
+        return "XXH3-64 of the footer does not match it";
+    return nullptr;
 }
 
 } // namespace
@@ -284,22 +303,13 @@ Result<Done> SegmentReader::State::TakeMessage(const MessageView& message)
 Result<bool> SegmentReader::State::ReadFooter()
 {
     const uint32_t size = LittleEndian32(std::string_view(input).substr(4));
-    constexpr size_t kTail = 8;
-    if (size > kMaxEnvelopeBytes || size < kTail)
+    if (size > kMaxEnvelopeBytes || size < kFooterTail)
         return Damage("size of the footer is not plausible");
     if (input.size() < kFrameHead + size)
         return false;
-    const std::string_view payload = std::string_view(input).substr(kFrameHead, size);
-    const size_t body = size - kTail;
-    if (!payload.ends_with(kFooterTag) || LittleEndian32(payload.substr(body)) != body)
-        return Damage("footer does not end with its length and W2LF");
-    if (!footer.ParseFromArray(payload.data(), static_cast<int>(body)))
-        return Damage("footer is not a valid protobuf message");
-    // Its end decides where the log goes on, and may lie behind the last
-    // transaction: nothing else in the file would tell that it is wrong.
-    if (body < kFooterChecksumBytes ||
-        footer.footer_xxh3_64() != Xxh64(payload.substr(0, body - kFooterChecksumBytes)))
-        return Damage("XXH3-64 of the footer does not match it");
+    const char* wrong = ParseFooterPayload(std::string_view(input).substr(kFrameHead, size), &footer);
+    if (wrong != nullptr)
+        return Damage(wrong);
     if (footer.xxh3_128() != digest.CurrentXxh128())
         return Damage("XXH3-128 of the file does not match the footer");
     if (footer.parts_size() == 0 || read_part) {
@@ -424,6 +434,33 @@ Result<SegmentFacts> CheckSegment(std::string_view file, SegmentReader::OnMessag
     if (!finished.ok())
         return finished.error();
     return SegmentFacts{reader.header(), reader.footer(), reader.FinishSha256()};
+}
+
+Result<wal2lake::v1::SegmentFooter> ParseFooter(std::string_view end_of_file, size_t* needed)
+{
+    const auto damage = [](const std::string& reason) {
+        return Error{ErrorKind::kDamaged, "this is not a whole segment: " + reason};
+    };
+    *needed = 0;
+    if (end_of_file.size() < kFrameHead + kFooterTail || !end_of_file.ends_with(kFooterTag))
+        return damage("it does not end with a footer");
+    const uint32_t body = LittleEndian32(end_of_file.substr(end_of_file.size() - kFooterTail));
+    if (body > kMaxEnvelopeBytes)
+        return damage("size of the footer is not plausible");
+    const size_t whole = kFrameHead + body + kFooterTail;
+    if (whole > end_of_file.size()) {
+        *needed = whole;
+        return damage("the footer's frame is cut short");
+    }
+    end_of_file.remove_prefix(end_of_file.size() - whole);
+    if (LittleEndian32(end_of_file) != kFooterFrameMagic ||
+        LittleEndian32(end_of_file.substr(4)) != body + kFooterTail)
+        return damage("the footer is not in its frame");
+    wal2lake::v1::SegmentFooter footer;
+    const char* wrong = ParseFooterPayload(end_of_file.substr(kFrameHead), &footer);
+    if (wrong != nullptr)
+        return damage(wrong);
+    return footer;
 }
 
 bool LooksLikeSegment(std::string_view bytes)

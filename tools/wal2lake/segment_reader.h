@@ -70,6 +70,10 @@ struct SegmentFacts {
 Result<SegmentFacts> CheckSegment(std::string_view file, SegmentReader::OnMessage on_message = {},
                                   SegmentReader::ReadPart read_part = {});
 
+// The footer of a file whose last bytes these are, checked by itself: that it fits
+// the file is not. Where they do not hold all of it, `*needed` says how many do.
+Result<wal2lake::v1::SegmentFooter> ParseFooter(std::string_view end_of_file, size_t* needed);
+
 // True where the bytes begin like a segment (four bytes are enough).
 bool LooksLikeSegment(std::string_view bytes);
 

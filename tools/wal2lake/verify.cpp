@@ -1,5 +1,6 @@
 #include "verify.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
@@ -16,13 +17,16 @@ namespace
 {
 
 constexpr size_t kPiece = size_t{1} << 20;
+// Holds the footer of a segment with some hundreds of tables.
+constexpr size_t kFooterPiece = size_t{64} << 10;
 
 class Walk
 {
   public:
     explicit Walk(ChainReport* report) : report_(report) {}
 
-    // Compares a sound segment with its name and its predecessor.
+    // Compares a sound segment with its name and its predecessor, or with the trim
+    // mark where that is gone.
     void Visit(const SegmentName& name, SegmentFacts facts)
     {
         object_ = FormatSegmentName(name);
@@ -39,8 +43,15 @@ class Walk
                 Note("the log begins here, without its genesis");
             report_->start_lsn = header.start_lsn();
         }
+        const bool first_kept = report_->mark && name == report_->mark->first_kept;
+        if (first_kept)
+            CompareMark(facts, *report_->mark);
+        else if (before_)
+            CompareLink(facts);
         if (before_)
-            Compare(facts);
+            CompareOrigin(facts);
+        if (first_kept)
+            report_->start_lsn = header.start_lsn();
         Count(facts);
         before_ = std::move(facts);
     }
@@ -57,21 +68,38 @@ class Walk
   private:
     void Note(std::string reason) { report_->problems.push_back({object_, std::move(reason)}); }
 
-    void Compare(const SegmentFacts& facts)
+    void CompareLink(const SegmentFacts& facts)
     {
         const auto& header = facts.header;
-        const auto& previous = before_->header;
         const uint64_t end = before_->footer.end_lsn();
+        const uint64_t seq = before_->header.seq();
         if (header.start_lsn() > end)
             Note("gap: the segment before ends at " + FormatLsn(end) + ", this one starts at " +
                  FormatLsn(header.start_lsn()));
         else if (header.start_lsn() < end)
             Note("overlap: the segment before ends at " + FormatLsn(end) + ", this one starts at " +
                  FormatLsn(header.start_lsn()));
-        if (header.seq() != previous.seq() + 1)
-            Note("seq is " + std::to_string(header.seq()) + " after " + std::to_string(previous.seq()));
+        if (header.seq() != seq + 1)
+            Note("seq is " + std::to_string(header.seq()) + " after " + std::to_string(seq));
         if (header.previous_sha256() != before_->sha256)
             Note("previous_sha256 is not the hash of the segment before");
+    }
+
+    // The start is in both names.
+    void CompareMark(const SegmentFacts& facts, const TrimMark& mark)
+    {
+        const auto& header = facts.header;
+        if (header.seq() != mark.seq)
+            Note("seq is " + std::to_string(header.seq()) + ", the trim mark says " +
+                 std::to_string(mark.seq));
+        if (header.previous_sha256() != mark.previous_sha256)
+            Note("previous_sha256 is not what the trim mark says");
+    }
+
+    void CompareOrigin(const SegmentFacts& facts)
+    {
+        const auto& header = facts.header;
+        const auto& previous = before_->header;
         if (header.system_id() != previous.system_id())
             Note("system id changes from " + std::to_string(previous.system_id()) + " to " +
                  std::to_string(header.system_id()));
@@ -104,12 +132,13 @@ void PrintText(const ChainReport& report)
 {
     for (const Problem& problem : report.problems)
         std::printf("%s: %s\n", problem.object.c_str(), problem.reason.c_str());
-    std::printf(
-        "%s: %llu segments, %llu transactions, %llu bytes, %s..%s, %s\n", report.source.c_str(),
-        static_cast<unsigned long long>(report.segments),
-        static_cast<unsigned long long>(report.transactions), static_cast<unsigned long long>(report.bytes),
-        FormatLsn(report.start_lsn).c_str(), FormatLsn(report.end_lsn).c_str(),
-        report.problems.empty() ? "sound" : (std::to_string(report.problems.size()) + " problems").c_str());
+    std::printf("%s: %llu segments, %llu transactions, %llu bytes, %s..%s, %s%s\n", report.source.c_str(),
+                static_cast<unsigned long long>(report.segments),
+                static_cast<unsigned long long>(report.transactions),
+                static_cast<unsigned long long>(report.bytes), FormatLsn(report.start_lsn).c_str(),
+                FormatLsn(report.end_lsn).c_str(), report.mark ? "trimmed, " : "",
+                report.problems.empty() ? "sound"
+                                        : (std::to_string(report.problems.size()) + " problems").c_str());
 }
 
 void PrintJson(const ChainReport& report)
@@ -124,6 +153,7 @@ void PrintJson(const ChainReport& report)
     json.Key("bytes").Uint(report.bytes);
     json.Key("start_lsn").String(FormatLsn(report.start_lsn));
     json.Key("end_lsn").String(FormatLsn(report.end_lsn));
+    json.Key("trimmed").Bool(report.mark.has_value());
     json.Key("counts").BeginArray();
     for (const auto& [table, counts] : report.counts) {
         json.BeginObject();
@@ -186,24 +216,87 @@ Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t
     return SegmentFacts{reader.header(), reader.footer(), reader.FinishSha256()};
 }
 
+Result<SegmentEnd> ReadFooter(Store& store, const std::string& name)
+{
+    const auto facts = store.Head(name);
+    if (!facts.ok())
+        return facts.error();
+    SegmentEnd found;
+    found.size = facts.value().size;
+    for (size_t length = kFooterPiece;;) {
+        const uint64_t offset = found.size - std::min<uint64_t>(found.size, length);
+        const auto bytes = store.Get(name, offset, length);
+        if (!bytes.ok())
+            return bytes.error();
+        size_t needed = 0;
+        auto footer = ParseFooter(bytes.value(), &needed);
+        if (footer.ok()) {
+            found.footer = std::move(footer.value());
+            return found;
+        }
+        if (needed <= length || needed > found.size)
+            return Error{ErrorKind::kDamaged, name + ": " + footer.error().text};
+        length = needed;
+    }
+}
+
+namespace
+{
+
+// One walk under one mark. kNotFound where a trim went on beyond it meanwhile.
+Result<ChainReport> WalkChain(Store& store, const std::string& source,
+                              const std::vector<SegmentName>& segments, const std::optional<TrimMark>& mark)
+{
+    ChainReport report;
+    report.source = source;
+    report.mark = mark;
+    Walk walk(&report);
+    bool begins = !mark;
+    for (const SegmentName& name : segments) {
+        if (mark && mark->Covers(name))
+            continue;
+        begins = begins || name == mark->first_kept;
+        auto facts = ReadSegment(store, FormatSegmentName(name), &report.bytes);
+        if (facts.ok()) {
+            walk.Visit(name, std::move(facts.value()));
+            continue;
+        }
+        const Error& error = facts.error();
+        if (error.kind != ErrorKind::kDamaged && error.kind != ErrorKind::kNotFound)
+            return error;
+        // A part that is missing counts as damage, and may have gone the same way.
+        const auto newest = FindTrimMark(store, source);
+        if (newest.ok() && newest.value() && newest.value()->Covers(name))
+            return Error{ErrorKind::kNotFound, error.text};
+        walk.Skip(name, error.text);
+    }
+    if (!begins)
+        report.problems.push_back(
+            {FormatSegmentName(mark->first_kept), "gap: the trim mark says that the log begins here"});
+    return report;
+}
+
+} // namespace
+
 Result<ChainReport> VerifyChain(Store& store, const std::string& source)
 {
     const auto segments = ListSegments(store, source);
     if (!segments.ok())
         return segments.error();
-    ChainReport report;
-    report.source = source;
-    Walk walk(&report);
-    for (const SegmentName& name : segments.value()) {
-        auto facts = ReadSegment(store, FormatSegmentName(name), &report.bytes);
-        if (facts.ok())
-            walk.Visit(name, std::move(facts.value()));
-        else if (facts.error().kind == ErrorKind::kDamaged || facts.error().kind == ErrorKind::kNotFound)
-            walk.Skip(name, facts.error().text);
-        else
-            return facts.error();
+    for (;;) {
+        // After the names: what a trim took out of them has a mark by now.
+        const auto mark = FindTrimMark(store, source);
+        if (!mark.ok() && mark.error().kind != ErrorKind::kDamaged)
+            return mark.error();
+        auto walked =
+            WalkChain(store, source, segments.value(), mark.ok() ? mark.value() : std::optional<TrimMark>());
+        if (!walked.ok() && walked.error().kind == ErrorKind::kNotFound)
+            continue;
+        if (walked.ok() && !mark.ok())
+            walked.value().problems.insert(walked.value().problems.begin(),
+                                           {EventsPrefix(source), mark.error().text});
+        return walked;
     }
-    return report;
 }
 
 Result<std::vector<std::string>> ListSources(Store& store)

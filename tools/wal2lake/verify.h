@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "segment_reader.h"
 #include "store/store.h"
 #include "tally.h"
+#include "trim_mark.h"
 
 namespace wal2lake
 {
@@ -29,6 +31,8 @@ struct ChainReport {
     uint64_t bytes = 0;
     uint64_t start_lsn = 0;
     uint64_t end_lsn = 0;
+    // Where the log was trimmed: what lies before its first segment is not log.
+    std::optional<TrimMark> mark;
     CountsByTable counts;
     std::vector<Problem> problems;
 };
@@ -37,7 +41,17 @@ struct ChainReport {
 // adds their sizes to `*bytes`.
 Result<SegmentFacts> ReadSegment(Store& store, const std::string& name, uint64_t* bytes);
 
-// Walks the log of one source. An error only where the store cannot be read.
+struct SegmentEnd {
+    wal2lake::v1::SegmentFooter footer;
+    // Of the object.
+    uint64_t size = 0;
+};
+
+// Reads the footer of one object alone, mostly in two requests; kDamaged names it.
+Result<SegmentEnd> ReadFooter(Store& store, const std::string& name);
+
+// Walks the log of one source: its genesis, and all that no trim mark has taken out
+// of it. An error only where the store cannot be read.
 Result<ChainReport> VerifyChain(Store& store, const std::string& source);
 
 // Sources that have a log in the lake, in order.

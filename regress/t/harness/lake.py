@@ -6,6 +6,8 @@ names the file: a gap, a fork, a flipped byte, a count that is off, a record tha
 
 import hashlib
 import io
+import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +21,7 @@ HEADER_MAGIC = (0x184D2A57).to_bytes(4, "little")
 FOOTER_MAGIC = (0x184D2A58).to_bytes(4, "little")
 FOOTER_CHECKSUM_BYTES = 9  # its last field: a tag and a fixed64
 GENESIS_NAME = "0" * 16 + ".w2l"
+MARK_NAME = re.compile(r"trim-(\d{8})-([0-9a-f]{16})\.json")
 
 
 class LakeError(Exception):
@@ -103,6 +106,34 @@ def decompress(path, data):
         raise LakeError(f"{path}: {error}") from error
 
 
+@dataclass
+class Mark:
+    """Where a log was trimmed: what lies before `lsn` is not log any more, but the genesis."""
+
+    path: Path
+    epoch: int
+    lsn: int
+    seq: int
+    previous_sha256: bytes
+
+    @classmethod
+    def read(cls, path):
+        epoch, lsn = MARK_NAME.fullmatch(path.name).groups()
+        source = path.parents[1].name
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            high, low = said["start_lsn"].split("/")
+            mark = cls(path, int(epoch), int(lsn, 16), said["seq"], bytes.fromhex(said["previous_sha256"]))
+            agrees = (said["event"], said["source"], said["epoch"], said["first_kept"]) == (
+                "trim", source, mark.epoch, f"{source}/log/{epoch}/{lsn}.w2l")
+            agrees = agrees and int(high, 16) << 32 | int(low, 16) == mark.lsn and len(mark.previous_sha256) == 32
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise LakeError(f"{path}: {error!r}") from error
+        if not agrees:
+            raise LakeError(f"{path}: does not say what its name says")
+        return mark
+
+
 def check_content(segment, require):
     """What header and footer claim against what is inside."""
     header, footer = segment.header, segment.footer
@@ -153,8 +184,14 @@ class Lake:
         return sorted(path for path in (self.log.parent / "parts").rglob("*")
                       if path.is_file() and not path.name.startswith("."))
 
+    def mark(self):
+        """The newest trim mark, or None."""
+        found = [path for path in self.log.parent.glob("events/*") if MARK_NAME.fullmatch(path.name)]
+        return Mark.read(max(found)) if found else None
+
     def segments(self):
-        """Walk the chain from genesis to tail and check each link. Raises LakeError at the first bad one."""
+        """Walk the chain from genesis to tail and check each link; what lies below a trim mark is left out. Raises
+        LakeError at the first bad one."""
         chain = []
         for directory in sorted(path for path in self.log.glob("*") if path.is_dir()):
             chain += self._epoch(directory, chain[-1] if chain else None)
@@ -166,12 +203,22 @@ class Lake:
         number = int(directory.name)
         remaining = {path.name: path for path in directory.glob("*.w2l")}
         name, links = GENESIS_NAME, []
+        mark = self.mark()
+        if mark is not None and mark.epoch == number:
+            below = [path for path in remaining if GENESIS_NAME < path < f"{mark.lsn:016x}.w2l"]
+            for path in below:
+                del remaining[path]
         while name in remaining:
             segment = read_segment(remaining.pop(name), number)
-            self._check_link(segment, previous, genesis=not links)
+            if mark is not None and name == f"{mark.lsn:016x}.w2l":
+                self._check_mark(segment, previous, mark)
+            else:
+                self._check_link(segment, previous, genesis=not links)
             links.append(segment)
             previous = segment
             name = f"{segment.footer.end_lsn:016x}.w2l"
+            if mark is not None and mark.epoch == number and len(links) == 1:
+                name = f"{mark.lsn:016x}.w2l"
             if segment.footer.end_lsn == segment.header.start_lsn and len(links) > 1:
                 raise LakeError(f"{segment.path}: covers nothing")
         if not links:
@@ -180,6 +227,14 @@ class Lake:
             raise LakeError(f"{directory / name}: missing; {sorted(remaining)[0]} and "
                             f"{len(remaining) - 1} more are not reached from the genesis")
         return links
+
+    def _check_mark(self, segment, genesis, mark):
+        header = segment.header
+        said = header.start_lsn, header.seq, header.previous_sha256
+        if said != (mark.lsn, mark.seq, mark.previous_sha256) or header.source != self.source:
+            raise LakeError(f"{segment.path}: does not continue what {mark.path.name} says")
+        if (header.system_id, header.database_oid) != (genesis.header.system_id, genesis.header.database_oid):
+            raise LakeError(f"{segment.path}: another database or cluster than its genesis")
 
     def _check_link(self, segment, previous, genesis):
         header = segment.header
