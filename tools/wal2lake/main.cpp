@@ -17,6 +17,7 @@
 #include "settings.h"
 #include "slot.h"
 #include "status.h"
+#include "trim.h"
 #include "verify.h"
 
 namespace wal2lake
@@ -168,6 +169,23 @@ void AddSlot(CLI::App* parent, CommonOptions* options, ExitCode* code)
     add("list", "list the slots of this plugin", RunSlotList);
 }
 
+void AddTrim(CLI::App* parent, CommonOptions* options, ExitCode* code)
+{
+    CLI::App* app = parent->add_subcommand("trim", "delete the oldest part of logs");
+    AddCommon(app, options);
+    auto trim = std::make_shared<TrimOptions>();
+    app->add_option("--before-lsn", trim->before_lsn, "keep what is at or after, as 0/16B3748");
+    app->add_option("--older-than", trim->older_than, "keep what was committed within, as 30d");
+    app->add_flag("--dry-run", trim->dry_run, "show what would be deleted, and change nothing");
+    app->add_flag("--yes", trim->yes, "do it without asking");
+    app->add_flag("--json", trim->json, "one JSON object for each source");
+    app->callback([options, trim, code] {
+        const auto settings = LoadSettings(*options, Needs::kLake);
+        *code = settings.ok() ? RunTrim(settings.value().config, options->source, *trim)
+                              : Complain(settings.error());
+    });
+}
+
 void AddDoctor(CLI::App* parent, CommonOptions* options, int* doctor_code)
 {
     CLI::App* app = parent->add_subcommand("doctor", "check all that a run needs, and print the fixes");
@@ -195,6 +213,7 @@ int Main(int argc, char** argv)
     AddVerify(&app, &options, &code);
     AddStatus(&app, &options, &code);
     AddSlot(&app, &options, &code);
+    AddTrim(&app, &options, &code);
     int doctor_code = 0;
     AddDoctor(&app, &options, &doctor_code);
     try {
