@@ -299,7 +299,9 @@ void Machine::On(const event::PredecessorGone&)
                               config_.names.lake +
                               " while we ran: the lake is not mounted, or was set back to an older state;"
                               " restore every object up to " +
-                              FormatLsn(durable_lsn()) + ", then start again");
+                              FormatLsn(durable_lsn()) +
+                              ", then start again; or others went on and trimmed the log while this process"
+                              " stood still: then only start again");
 }
 
 void Machine::On(const event::PutExists&)

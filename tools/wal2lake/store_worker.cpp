@@ -8,7 +8,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "failpoint.h"
+#include "trim_mark.h"
 
 namespace wal2lake
 {
@@ -25,6 +27,50 @@ Result<Done> Put(Store* store, const action::PutObject& put)
     if (failpoint::Fails("put.answered"))
         return Error{ErrorKind::kRetryable, "the store's answer was told to get lost"};
     return done;
+}
+
+// kNotFound where the predecessor of what was put has been deleted: a put that hung
+// while others went on may create a name that `wal2lake trim` has freed since. Older
+// objects go first, so the predecessor went before; but genesis never goes, and there
+// the mark tells. What was created is not log, and must not be built upon.
+Result<Done> StillFollows(Store* store, const action::PutObject& put)
+{
+    const auto name = ParseSegmentName(put.name);
+    const auto before = ParseSegmentName(put.predecessor);
+    if (!name || !before)
+        return Done{};
+    if (before->start_lsn != 0) {
+        const auto there = store->Get(put.predecessor, 0, 1);
+        return there.ok() ? Result<Done>(Done{}) : there.error();
+    }
+    const auto mark = FindTrimMark(*store, name->source);
+    if (!mark.ok())
+        return mark.error();
+    if (mark.value() && mark.value()->Covers(*name))
+        return Error{ErrorKind::kNotFound, put.name + " lies below a trim mark"};
+    return Done{};
+}
+
+Event PutBehind(Store* store, const action::PutObject& put)
+{
+    if (!put.predecessor.empty()) {
+        const auto there = store->Get(put.predecessor, 0, 1);
+        if (!there.ok() && there.error().kind == ErrorKind::kNotFound)
+            return event::PredecessorGone{};
+        if (!there.ok())
+            return event::PutFailed{there.error()};
+    }
+    const auto done = Put(store, put);
+    if (!done.ok() && done.error().kind == ErrorKind::kExists)
+        return event::PutExists{};
+    if (!done.ok())
+        return event::PutFailed{done.error()};
+    const auto follows = StillFollows(store, put);
+    if (!follows.ok() && follows.error().kind == ErrorKind::kNotFound)
+        return event::PredecessorGone{};
+    if (!follows.ok())
+        return event::PutFailed{follows.error()};
+    return event::PutDone{};
 }
 
 // A hint that cannot be written costs a few requests at the next start.
@@ -141,17 +187,7 @@ void StoreWorker::Execute(State* state, const Job& job)
         else
             event = event::ObjectRead{bytes.error()};
     } else if (const auto* put = std::get_if<action::PutObject>(&job)) {
-        const auto before = put->predecessor.empty() ? Result<std::string>(std::string())
-                                                     : state->store->Get(put->predecessor, 0, 1);
-        const auto done = before.ok() ? Put(state->store.get(), *put) : before.error();
-        if (!before.ok() && before.error().kind == ErrorKind::kNotFound)
-            event = event::PredecessorGone{};
-        else if (done.ok())
-            event = event::PutDone{};
-        else if (done.error().kind == ErrorKind::kExists)
-            event = event::PutExists{};
-        else
-            event = event::PutFailed{done.error()};
+        event = PutBehind(state->store.get(), *put);
     } else if (const auto* hint = std::get_if<action::WriteHead>(&job)) {
         WriteHint(state->store.get(), *hint);
     } else if (const auto* sweep = std::get_if<action::SweepParts>(&job)) {
