@@ -71,15 +71,17 @@ def verify(lake, source=SOURCE):
 
 def clean_environment():
     """No libpq setting and no configuration of the caller reaches what is tested."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WAL2LAKE"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WAL2LAKE", "AWS_"))}
 
 
 def write_config(path, lake, conninfo, *, slot=SLOT, source=SOURCE, max_size="64MiB", max_age="1s", idle_age="10m",
-                 listen="", extra=""):
-    """A configuration file of one source; without an endpoint, so that tests do not meet at its port."""
+                 listen="", extra="", lake_lines=""):
+    """A configuration file of one source; without an endpoint, so that tests do not meet at its port. `lake`: folder or URL."""
+    url = lake if "://" in str(lake) else f"file://{lake}"
     path.write_text(f"""\
 [lake]
-url = "file://{lake}"
+url = "{url}"
+{lake_lines}
 [segment]
 max_size = "{max_size}"
 max_age = "{max_age}"
@@ -97,16 +99,16 @@ slot = "{slot}"
 class Forwarder:
     """`wal2lake run`, as many times as it is started; one log over all of them."""
 
-    def __init__(self, config, log, *, executable=None, arguments=("--log-level", "debug")):
+    def __init__(self, config, log, *, executable=None, arguments=("--log-level", "debug"), environment=None):
         self.config, self.log = Path(config), Path(log)
-        self.executable, self.arguments = executable, arguments
+        self.executable, self.arguments, self.environment = executable, arguments, environment or {}
         self.process = None
 
     def start(self, *arguments, environment=None, failpoint=None):
         """With `failpoint` (PLACE=DEED, ...) it is the build that obeys it, once."""
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError("it is running")
-        executable, environment = self.executable or binary(), {**clean_environment(), **(environment or {})}
+        executable, environment = self.executable or binary(), {**clean_environment(), **self.environment, **(environment or {})}
         if failpoint:
             executable, environment = with_failpoints(), {**environment, "WAL2LAKE_FAILPOINT": failpoint}
         with open(self.log, "ab") as log:
@@ -171,15 +173,21 @@ class Forwarder:
 
 
 def tail_end(lake, source=SOURCE):
-    """How far the lake reaches, by its tail alone; 0 while it is empty. Cheap enough to poll."""
+    """How far the lake (a folder, or a place of lake_place.py) reaches, by its tail alone; 0 while it is empty. Cheap enough to
+    poll."""
+    if hasattr(lake, "tail_end"):
+        return lake.tail_end()
     objects = Lake(lake, source).objects()
     return footer(objects[-1]).end_lsn if objects else 0
 
 
 def footer(path):
     """What a segment says of itself at its end."""
+    return footer_of(path.read_bytes())
+
+
+def footer_of(data):
     from . import wire
-    data = path.read_bytes()
     length = int.from_bytes(data[-8:-4], "little")
     return wire.parse(wire.segment.SegmentFooter, data[-8 - length:-8])
 
