@@ -1,0 +1,66 @@
+"""Nothing lost, nothing twice, order kept, with the lake in a bucket of a real S3 server: the kill loop of test_exactly_once.py.
+
+The failpoints are those that a store without files passes. Two mutants of the command fail in the same loop.
+"""
+
+import os
+
+import pytest
+
+from harness import forwarder
+from harness.cluster import Cluster
+from harness.database import Database
+from harness.exactly_once import KILLS_OF_AN_OPEN_SEGMENT, Scenario
+from harness.lake_place import Bucket
+from harness.object_store import RealS3
+
+LONG = bool(os.environ.get("WAL2LAKE_LONG"))
+KILLS, RESTARTS, VISITS = (100, 20, 4) if LONG else (10, 2, 1)
+# Between the steps by which the file store makes an object.
+OF_FILES = {"temp.opened", "put.temp_written", "put.linked", "put.temp_removed", "put.synced", "head.temp_written"}
+
+
+@pytest.fixture(scope="module")
+def real():
+    with RealS3() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A server of its own: the scenario crashes it."""
+    with Cluster({"checkpoint_timeout": "1h"}, name="s3-exactly-once") as running:
+        yield running
+
+
+@pytest.fixture
+def scenario(cluster, real, tmp_path, seed, note):
+    def make(name, executable=None, **more):
+        database = Database(cluster, name)
+        made.append(database.__enter__())
+        return Scenario(cluster, database, tmp_path, Bucket(real, tmp_path / "copies", name), seed, note, executable,
+                        large_every=15 if LONG else 2, **more)
+    made = []
+    yield make
+    for database in made:
+        database.__exit__()
+
+
+def test_nothing_is_lost_twice_or_out_of_order_in_a_bucket(scenario):
+    places = [place for place in forwarder.places() if place not in OF_FILES]
+    assert OF_FILES < set(forwarder.places()) and len(places) > 15
+    run = scenario("real")
+    assert run.run(KILLS, RESTARTS, places * VISITS) == []
+    assert run.visited == set(places), "failpoints that exist and were not reached"
+    assert run.killed["at a random moment"] == KILLS and run.killed["servers"] == RESTARTS
+    assert run.killed["with an open segment"] >= KILLS_OF_AN_OPEN_SEGMENT
+    assert run.killed["with a segment on its way"] >= 5 * VISITS
+
+
+@pytest.mark.parametrize("bug", ["ack_before_put", "exists_is_success"])
+def test_a_mutant_fails(scenario, note, bug):
+    """One has told the server to forget what the bucket does not have; the other takes the twin's object for its own."""
+    found = scenario(bug, forwarder.mutant(bug), max_age="700ms").run(4, 0)
+    note(f"it failed with: {found[0] if found else 'nothing'}")
+    assert any(word in sentence for sentence in found
+               for word in ("gap:", "missing", "does not continue", "is lost", "twice", "SHA-256")), found
