@@ -169,6 +169,8 @@ TEST(Config, RefusesAStoreThatMakesNoSense)
               "f.toml: lake.kms_key_id needs lake.encryption = \"aws:kms\"");
     EXPECT_EQ(ErrorOf("[lake]\nkms_key_id = \"k\"\nencryption = \"AES256\""),
               "f.toml: lake.kms_key_id needs lake.encryption = \"aws:kms\"");
+    // Google has one kind of encryption.
+    EXPECT_TRUE(ParseConfig("[lake]\nurl = \"gs://bucket\"\nkms_key_id = \"k\"", "f.toml").ok());
     EXPECT_EQ(ErrorOf("[lake]\nca_file = \"ca.pem\""),
               "f.toml: lake.ca_file \"ca.pem\" must be an absolute path");
     EXPECT_EQ(ErrorOf("[lake]\ncredentials_file = \"~/c\""),

@@ -346,7 +346,8 @@ Result<Done> CheckConfig(const Config& config)
     const StoreOptions& store = config.store;
     if (!store.encryption.empty() && store.encryption != "AES256" && store.encryption != "aws:kms")
         return Invalid("lake.encryption \"" + store.encryption + "\" is none of \"AES256\" and \"aws:kms\"");
-    if (!store.kms_key_id.empty() && store.encryption != "aws:kms")
+    const bool google = config.lake_url.starts_with("gs://");
+    if (!store.kms_key_id.empty() && store.encryption != "aws:kms" && !google)
         return Invalid("lake.kms_key_id needs lake.encryption = \"aws:kms\"");
     for (const auto& [key, file] :
          {std::pair{"lake.ca_file", store.ca_file}, {"lake.credentials_file", store.credentials_file}})

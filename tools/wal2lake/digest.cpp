@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -50,6 +51,15 @@ std::string HmacSha256(std::string_view key, std::string_view bytes)
                 ? 1
                 : 0);
     return digest;
+}
+
+std::string Md5(std::string_view bytes)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_md5(), nullptr) != 1)
+        return {};
+    return {reinterpret_cast<const char*>(digest), length};
 }
 
 std::string Xxh128(std::string_view bytes)
@@ -112,6 +122,30 @@ std::string Hex(std::string_view bytes)
         text += kDigits[byte & 0xfU];
     }
     return text;
+}
+
+std::string Base64(std::string_view bytes)
+{
+    // libcrypto writes a zero behind it.
+    std::vector<unsigned char> text(4 * ((bytes.size() + 2) / 3) + 1);
+    const int written = EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                                        static_cast<int>(bytes.size()));
+    return {reinterpret_cast<const char*>(text.data()), static_cast<size_t>(written)};
+}
+
+std::optional<std::string> FromBase64(std::string_view text)
+{
+    const size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+    // libcrypto passes over blanks around it, and takes '=' anywhere.
+    if (text.size() % 4 != 0 || text.find_first_of(" \t\r\n") != std::string_view::npos ||
+        text.substr(0, text.size() - padding).find('=') != std::string_view::npos)
+        return std::nullopt;
+    std::vector<unsigned char> bytes(text.size() / 4 * 3 + 1);
+    const int written = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
+                                        static_cast<int>(text.size()));
+    if (written < 0)
+        return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(bytes.data()), static_cast<size_t>(written) - padding);
 }
 
 } // namespace wal2lake

@@ -238,6 +238,44 @@ TEST(SigV4, SignsOddRequestsLikeBotocore)
             << vector.name;
 }
 
+// As botocore signs them when its words are replaced by Google's.
+TEST(SigV4, SignsForGoogle)
+{
+    const Credentials key{"GOOGTS7C7FUP3AIRVJTE2BCD", "bGoa+V7g/yqDXvKRqq+JTFn4uQZbPiQJo4pf9RzJ", "", {}};
+    const SigningScope scope{"auto", "storage", kGoogleSigning};
+    constexpr int64_t kTime = 1795644000; // 20261125T220000Z
+    HttpRequest put;
+    put.method = "PUT";
+    put.authority = "storage.googleapis.com";
+    put.path = "/bucket/a%2Bb/1.w2l";
+    put.headers = {{"x-goog-if-generation-match", "0"}, {"content-md5", "Mhw89IbtUJFk7eweGYH+yA=="}};
+    put.body = "payload";
+    HttpRequest signed_put = put;
+    SignRequest(&signed_put, key, scope, kTime);
+    EXPECT_EQ(Header(signed_put, "authorization"),
+              "GOOG4-HMAC-SHA256 Credential=GOOGTS7C7FUP3AIRVJTE2BCD/20261125/auto/storage/goog4_request, "
+              "SignedHeaders=content-md5;host;x-goog-content-sha256;x-goog-date;x-goog-if-generation-match, "
+              "Signature=054ccf3378493f40a6013a2b627500e8dc1a2ab16e087ae7112c6473f0cb1a38");
+    EXPECT_EQ(Header(signed_put, "x-goog-date"), "20261125T220000Z");
+    for (const auto& [name, value] : signed_put.headers)
+        EXPECT_FALSE(name.starts_with("x-amz-")) << name;
+    put.path = "/bucket/k";
+    put.headers = {{"x-goog-if-generation-match", "0"},
+                   {"x-goog-encryption-kms-key-name", "projects/p/locations/l/keyRings/r/cryptoKeys/k"}};
+    put.body = "x";
+    EXPECT_NE(Signed(put, key, scope, kTime)
+                  .find("5201497aa31ddf00ff96ee6386785c08fd51ea325b8188b375b92617b7b51d18"),
+              std::string::npos);
+    HttpRequest list;
+    list.authority = put.authority;
+    list.path = "/bucket";
+    list.query =
+        CanonicalQuery({{"list-type", "2"}, {"prefix", "l a/\303\274"}, {"start-after", "l a/\303\2740"}});
+    EXPECT_EQ(Signed(list, key, scope, kTime),
+              "host;x-goog-content-sha256;x-goog-date, "
+              "Signature=550ca9e45725ad8b183db5698e8bb5161801ad6abddc7f8105b6a887fe2c8073");
+}
+
 TEST(SigV4, EncodesAllButTheUnreserved)
 {
     EXPECT_EQ(UriEncode("a b+c=d&e*f~g%h\xc3\xa9'(!)/i", false),

@@ -100,6 +100,14 @@ ChainedCredentials(std::vector<std::unique_ptr<CredentialsProvider>> providers)
     return std::make_unique<FromChain>(std::move(providers));
 }
 
+std::unique_ptr<CredentialsProvider> GivenCredentials(const CredentialsContext& context)
+{
+    std::vector<std::unique_ptr<CredentialsProvider>> providers;
+    providers.push_back(context.options.file.empty() ? EnvironmentCredentials(context)
+                                                     : FileCredentials(context));
+    return ChainedCredentials(std::move(providers));
+}
+
 std::unique_ptr<CredentialsProvider> DefaultCredentials(const CredentialsContext& context)
 {
     std::vector<std::unique_ptr<CredentialsProvider>> providers;

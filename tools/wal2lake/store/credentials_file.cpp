@@ -1,7 +1,6 @@
 // Files in the format of ~/.aws/credentials and ~/.aws/config. No error shows a
 // line of one: it may be a secret.
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "store/credentials_http.h"
@@ -11,8 +10,7 @@ namespace wal2lake
 namespace
 {
 
-using Settings = std::map<std::string, std::string>;
-using Profiles = std::map<std::string, Settings>;
+using Settings = ProfileSettings;
 
 constexpr std::string_view kBlanks = " \t\r";
 
@@ -74,23 +72,6 @@ bool ReadLine(std::string_view line, Profiles* profiles, Settings** section)
         return false;
     (**section)[LowerCase(Trimmed(line.substr(0, equals)))] = Trimmed(line.substr(equals + 1));
     return true;
-}
-
-Result<Profiles> ParseProfiles(std::string_view text, const std::string& path)
-{
-    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-    if (text.starts_with(kByteOrderMark))
-        text.remove_prefix(kByteOrderMark.size());
-    Profiles profiles;
-    Settings* section = nullptr;
-    for (size_t number = 1; !text.empty(); number++) {
-        const size_t end = std::min(text.find('\n'), text.size());
-        if (!ReadLine(text.substr(0, end), &profiles, &section))
-            return Error{ErrorKind::kInvalid, "line " + std::to_string(number) + " of \"" + path +
-                                                  "\" is no [profile], no setting and no comment"};
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return profiles;
 }
 
 const std::string* Setting(const Settings& settings, const char* name)
@@ -237,6 +218,23 @@ class FromProfile : public CredentialsProvider
 };
 
 } // namespace
+
+Result<Profiles> ParseProfiles(std::string_view text, const std::string& path)
+{
+    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+    if (text.starts_with(kByteOrderMark))
+        text.remove_prefix(kByteOrderMark.size());
+    Profiles profiles;
+    Settings* section = nullptr;
+    for (size_t number = 1; !text.empty(); number++) {
+        const size_t end = std::min(text.find('\n'), text.size());
+        if (!ReadLine(text.substr(0, end), &profiles, &section))
+            return Error{ErrorKind::kInvalid, "line " + std::to_string(number) + " of \"" + path +
+                                                  "\" is no [profile], no setting and no comment"};
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return profiles;
+}
 
 std::unique_ptr<CredentialsProvider> FileCredentials(const CredentialsContext& context)
 {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,12 @@ enum class Readers {
 };
 // The whole file; kNotFound where there is none.
 Result<std::string> ReadCredentialsFile(const std::string& path, Readers readers);
+
+using ProfileSettings = std::map<std::string, std::string>;
+using Profiles = std::map<std::string, ProfileSettings>;
+// Of "[name]" and "setting = value"; settings in lower case. `path` is for the error,
+// which shows no line: it may be a secret.
+Result<Profiles> ParseProfiles(std::string_view text, const std::string& path);
 
 // Credentials whose parts can stand in a header; `from` is what is to blame otherwise,
 // and `kind` what the error is: whether it may get better by itself.

@@ -48,6 +48,9 @@ struct CredentialsContext {
 // names one, shared files, container, instance.
 std::unique_ptr<CredentialsProvider> DefaultCredentials(const CredentialsContext& context);
 
+// For stores that are not Amazon's: options.file, or else the environment.
+std::unique_ptr<CredentialsProvider> GivenCredentials(const CredentialsContext& context);
+
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
 std::unique_ptr<CredentialsProvider> EnvironmentCredentials(const CredentialsContext& context);
 // options.file, which nobody but its owner and, if that is root, its group may read.
@@ -66,5 +69,13 @@ std::unique_ptr<CredentialsProvider> InstanceCredentials(const CredentialsContex
 // must not go on under another identity.
 std::unique_ptr<CredentialsProvider>
 ChainedCredentials(std::vector<std::unique_ptr<CredentialsProvider>> providers);
+
+using MakeCredentials = std::unique_ptr<CredentialsProvider> (*)(const CredentialsContext& context);
+
+// What `make` makes of the options and this process's environment and network. Those
+// that ask for the same share it, and the thread that keeps it fresh. `warn` may be
+// empty; it is told when credentials cannot be renewed.
+std::shared_ptr<CredentialsCache> SharedCredentials(MakeCredentials make, const CredentialsOptions& options,
+                                                    const std::function<void(const std::string&)>& warn);
 
 } // namespace wal2lake

@@ -4,14 +4,13 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "store/lake_url.h"
 #include "store/sigv4.h"
 
 namespace wal2lake
 {
 namespace
 {
-
-constexpr std::string_view kScheme = "s3://";
 
 Error Invalid(std::string text)
 {
@@ -38,55 +37,42 @@ bool IsRegion(std::string_view name)
            std::all_of(name.begin(), name.end(), [](char c) { return IsLowerOrDigit(c) || c == '-'; });
 }
 
-// host, host:port or [v6]:port; nothing that could end it early in a URL.
-bool IsAuthority(std::string_view text)
+// The bucket and the prefix of a URL.
+Result<S3Address> ParseBucket(const S3Dialect& dialect, const std::string& url)
 {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return IsLowerOrDigit(c) || (c >= 'A' && c <= 'Z') ||
-               std::string_view("-._:[]").find(c) != std::string_view::npos;
-    });
+    const std::string form = std::string(dialect.url) + "bucket/prefix";
+    if (!url.starts_with(dialect.url))
+        return Invalid("lake url \"" + url + "\" is not " + form);
+    const std::string_view rest = std::string_view(url).substr(dialect.url.size());
+    const size_t slash = std::min(rest.find('/'), rest.size());
+    S3Address address;
+    address.dialect = &dialect;
+    address.bucket = rest.substr(0, slash);
+    if (!IsBucket(address.bucket))
+        return Invalid("lake url \"" + url + "\" names no valid bucket; write " + form);
+    auto prefix = ParsePrefix(rest.substr(std::min(rest.size(), slash + 1)), url);
+    if (!prefix.ok())
+        return prefix.error();
+    address.prefix = std::move(prefix.value());
+    address.scheme = "https";
+    return address;
 }
 
-// "a/b/" to "a/b/"; refuses parts that servers or proxies would fold away.
-Result<std::string> ParsePrefix(std::string_view text, const std::string& url)
+// At the endpoint, should one be named, and by the name of the bucket, should that be part of the host.
+Result<S3Address> Reached(S3Address address, const StoreOptions& options)
 {
-    while (text.ends_with('/'))
-        text.remove_suffix(1);
-    if (text.empty())
-        return std::string{};
-    for (std::string_view rest = text; !rest.empty();) {
-        const std::string_view part = rest.substr(0, rest.find('/'));
-        if (part.empty() || part == "." || part == "..")
-            return Invalid("lake url \"" + url + "\" has an empty part, \".\" or \"..\" in its prefix");
-        if (std::any_of(part.begin(), part.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }))
-            return Invalid("lake url has a control character in its prefix");
-        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    if (!options.endpoint.empty()) {
+        const auto endpoint = ParseEndpoint(options.endpoint);
+        if (!endpoint.ok())
+            return endpoint.error();
+        if (!endpoint.value().path.empty())
+            return Invalid("lake.endpoint has a path; write https://host or https://host:port");
+        address.scheme = endpoint.value().scheme;
+        address.authority = endpoint.value().authority;
     }
-    return std::string(text) + "/";
-}
-
-struct Endpoint {
-    std::string scheme;
-    std::string authority;
-};
-
-Result<Endpoint> ParseEndpoint(const std::string& text)
-{
-    Endpoint endpoint;
-    const size_t colon = text.find("://");
-    if (colon != std::string::npos) {
-        endpoint.scheme = text.substr(0, colon);
-        endpoint.authority = text.substr(colon + 3);
-        while (endpoint.authority.ends_with('/'))
-            endpoint.authority.pop_back();
-        // As clients write it who leave out a scheme's own port: it is signed.
-        const std::string own = endpoint.scheme == "https" ? ":443" : ":80";
-        if (endpoint.authority.ends_with(own))
-            endpoint.authority.resize(endpoint.authority.size() - own.size());
-    }
-    if ((endpoint.scheme != "https" && endpoint.scheme != "http") || !IsAuthority(endpoint.authority))
-        return Invalid("lake.endpoint (or AWS_ENDPOINT_URL) is not https://host or https://host:port");
-    return endpoint;
+    if (!address.path_style)
+        address.authority.insert(0, address.bucket + ".");
+    return address;
 }
 
 } // namespace
@@ -103,15 +89,12 @@ std::string S3Address::ObjectPath(const std::string& name) const
 
 std::string S3Address::Describe(const std::string& name) const
 {
-    return "s3://" + bucket + "/" + prefix + name;
+    return std::string(dialect->url) + bucket + "/" + prefix + name;
 }
 
 bool S3Address::InClear() const
 {
-    const std::string_view host(authority);
-    const bool loopback = host.starts_with("127.") || host.starts_with("[::1]") || host == "localhost" ||
-                          host.starts_with("localhost:");
-    return scheme == "http" && !loopback;
+    return ReadableOnTheWay(scheme, authority);
 }
 
 StoreOptions WithAwsEnvironment(StoreOptions options)
@@ -129,26 +112,28 @@ StoreOptions WithAwsEnvironment(StoreOptions options)
     return options;
 }
 
+StoreOptions WithGoogleEnvironment(StoreOptions options)
+{
+    const char* emulator = std::getenv("STORAGE_EMULATOR_HOST");
+    if (!options.endpoint.empty() || emulator == nullptr || *emulator == '\0')
+        return options;
+    options.endpoint = emulator;
+    if (options.endpoint.find("://") == std::string::npos)
+        options.endpoint.insert(0, "http://");
+    return options;
+}
+
 Result<S3Address> ParseS3Url(const std::string& url, const StoreOptions& options)
 {
-    if (!url.starts_with(kScheme))
-        return Invalid("lake url \"" + url + "\" is not s3://bucket/prefix");
-    const std::string_view rest = std::string_view(url).substr(kScheme.size());
-    const size_t slash = std::min(rest.find('/'), rest.size());
-    S3Address address;
-    address.bucket = rest.substr(0, slash);
-    if (!IsBucket(address.bucket))
-        return Invalid("lake url \"" + url + "\" names no valid bucket; write s3://bucket/prefix");
+    auto parsed = ParseBucket(kAmazonS3, url);
+    if (!parsed.ok())
+        return parsed;
+    S3Address& address = parsed.value();
     // Directory buckets list in no order and are opened by sessions.
     if (address.bucket.ends_with("--x-s3"))
         return Invalid("lake url \"" + url +
                        "\" names a directory bucket, which cannot hold a lake;"
                        " use a general purpose bucket");
-    auto prefix = ParsePrefix(rest.substr(std::min(rest.size(), slash + 1)), url);
-    if (!prefix.ok())
-        return prefix.error();
-    address.prefix = std::move(prefix.value());
-
     address.region = options.region;
     if (address.region.empty() && !options.endpoint.empty())
         address.region = "us-east-1";
@@ -160,20 +145,25 @@ Result<S3Address> ParseS3Url(const std::string& url, const StoreOptions& options
     // A certificate for *.s3.REGION... does not cover a name with more dots.
     address.path_style = options.path_style.value_or(!options.endpoint.empty() ||
                                                      address.bucket.find_first_of("._") != std::string::npos);
-    address.scheme = "https";
     address.authority = "s3." + address.region + ".amazonaws.com";
     if (address.region.starts_with("cn-"))
         address.authority += ".cn";
-    if (!options.endpoint.empty()) {
-        const auto endpoint = ParseEndpoint(options.endpoint);
-        if (!endpoint.ok())
-            return endpoint.error();
-        address.scheme = endpoint.value().scheme;
-        address.authority = endpoint.value().authority;
-    }
-    if (!address.path_style)
-        address.authority.insert(0, address.bucket + ".");
-    return address;
+    return Reached(std::move(address), options);
+}
+
+Result<S3Address> ParseGcsUrl(const std::string& url, const StoreOptions& options)
+{
+    auto parsed = ParseBucket(kGoogleStorage, url);
+    if (!parsed.ok())
+        return parsed;
+    S3Address& address = parsed.value();
+    // One name for the whole world; the bucket's place need not be known.
+    address.region = options.region.empty() ? "auto" : options.region;
+    if (!IsRegion(address.region))
+        return Invalid("lake.region is not a location such as europe-west1; leave it empty");
+    address.path_style = options.path_style.value_or(true);
+    address.authority = "storage.googleapis.com";
+    return Reached(std::move(address), options);
 }
 
 } // namespace wal2lake

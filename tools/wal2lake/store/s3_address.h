@@ -1,17 +1,19 @@
-// Where a bucket is reached: from s3://bucket/prefix and what the configuration, or
-// the environment of the AWS tools, says beside it. No I/O.
+// Where a bucket is reached: from s3://bucket/prefix or gs://bucket/prefix and what the
+// configuration, or the environment of the vendor's tools, says beside it. No I/O.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "result.h"
+#include "store/s3_dialect.h"
 #include "store/store_options.h"
 
 namespace wal2lake
 {
 
 struct S3Address {
+    const S3Dialect* dialect = &kAmazonS3;
     std::string bucket;
     // What precedes every name: empty, or ends with '/'. Taken literally from the
     // URL; a '%' in it is a '%'.
@@ -37,7 +39,12 @@ struct S3Address {
 // have ranks of their own there (credentials_providers.h).
 StoreOptions WithAwsEnvironment(StoreOptions options);
 
+// Fills an empty endpoint from STORAGE_EMULATOR_HOST, as Google's own libraries do:
+// http://host:port, or host:port.
+StoreOptions WithGoogleEnvironment(StoreOptions options);
+
 // kInvalid with what to write instead.
 Result<S3Address> ParseS3Url(const std::string& url, const StoreOptions& options);
+Result<S3Address> ParseGcsUrl(const std::string& url, const StoreOptions& options);
 
 } // namespace wal2lake

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/percent.h"
+#include "store/reply_text.h"
 #include "store/xml.h"
 
 namespace wal2lake
@@ -9,29 +11,8 @@ namespace wal2lake
 namespace
 {
 
-constexpr size_t kLongestMessage = 200;
-constexpr size_t kLongestCode = 64;
 // Larger answers are no refusals of S3.
 constexpr size_t kLargestRefusal = size_t{64} << 10;
-
-// Letters, digits, '.', '-' and '_'; what holds anything else is dropped whole.
-std::string Word(std::string_view text)
-{
-    const bool harmless = text.size() <= kLongestCode && std::all_of(text.begin(), text.end(), [](char c) {
-                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                                     (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-                          });
-    return harmless ? std::string(text) : std::string{};
-}
-
-// One line; printable ASCII, all else becomes '?'.
-std::string Line(std::string_view text)
-{
-    std::string line(text.substr(0, kLongestMessage));
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    return line;
-}
 
 template <size_t N>
 bool IsOneOf(std::string_view code, const std::string_view (&codes)[N])
@@ -91,8 +72,8 @@ std::string Fix(const S3Call& call, int status, const S3Refusal& refusal)
     if (refusal.code.starts_with("KMS."))
         return "check lake.kms_key_id, and that its key may be used";
     if (status == 401 || status == 403)
-        return std::string("allow ") + call.permission +
-               " there, and s3:ListBucket, without which a missing object looks forbidden";
+        return std::string("allow ") + call.permission + " there, and " + call.dialect->may_list +
+               ", without which a missing object looks forbidden";
     if (status == 407)
         return "the proxy wants a password: check lake.proxy";
     if (status == 501)
@@ -111,30 +92,12 @@ std::string Sentence(const S3Call& call, const HttpResponse& response, const S3R
     return text;
 }
 
-int HexDigit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 // Undoes encoding-type=url, where a blank is '+'.
 std::string Decoded(std::string_view text)
 {
-    std::string decoded;
-    for (size_t i = 0; i < text.size(); i++) {
-        const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
-        const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
-        if (text[i] == '%' && high >= 0 && low >= 0) {
-            decoded += static_cast<char>(high * 16 + low);
-            i += 2;
-        } else {
-            decoded += text[i] == '+' ? ' ' : text[i];
-        }
-    }
-    return decoded;
+    std::string blanks(text);
+    std::replace(blanks.begin(), blanks.end(), '+', ' ');
+    return PercentDecoded(blanks);
 }
 
 } // namespace
@@ -145,13 +108,13 @@ S3Refusal ReadRefusal(const HttpResponse& response)
     if (response.body.size() <= kLargestRefusal) {
         const auto document = ParseXml(response.body);
         if (document && document->name == "Error") {
-            refusal.code = Word(document->Text("Code"));
-            refusal.message = Line(document->Text("Message"));
-            refusal.region = Word(document->Text("Region"));
+            refusal.code = HarmlessWord(document->Text("Code"));
+            refusal.message = HarmlessLine(document->Text("Message"));
+            refusal.region = HarmlessWord(document->Text("Region"));
         }
     }
     if (refusal.region.empty())
-        refusal.region = Word(response.header("x-amz-bucket-region"));
+        refusal.region = HarmlessWord(response.header("x-amz-bucket-region"));
     return refusal;
 }
 
@@ -164,8 +127,10 @@ bool RefusesCredentials(const S3Refusal& refusal)
 {
     // SignatureDoesNotMatch is what a secret gets that was rotated under its old id.
     static constexpr std::string_view kCodes[] = {
-        "ExpiredToken",         "ExpiredTokenException", "InvalidAccessKeyId",   "InvalidToken",
-        "TokenRefreshRequired", "InvalidClientTokenId",  "SignatureDoesNotMatch"};
+        "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired",
+        "InvalidClientTokenId", "SignatureDoesNotMatch",
+        // Google's.
+        "InvalidSecurity"};
     return IsOneOf(refusal.code, kCodes);
 }
 
@@ -183,7 +148,8 @@ Error ToError(const S3Call& call, const HttpResponse& response)
         return {ErrorKind::kNotFound, std::move(text)};
     const std::string fix = Fix(call, status, refusal);
     if (refusal.code.empty() && !response.body.empty() && fix.empty())
-        text += ", which is no answer of S3; check lake.endpoint and what is in between";
+        text += ", which is no answer of " + std::string(call.dialect->name) +
+                "; check lake.endpoint and what is in between";
     else if (!fix.empty())
         text += "; " + fix;
     return {ErrorKind::kPermanent, std::move(text)};

@@ -9,6 +9,7 @@
 
 #include "result.h"
 #include "store/http.h"
+#include "store/s3_dialect.h"
 
 namespace wal2lake
 {
@@ -21,6 +22,7 @@ struct S3Call {
     std::string object;
     // What its user must be allowed, such as s3:PutObject.
     const char* permission;
+    const S3Dialect* dialect = &kAmazonS3;
 };
 
 // What stands in an answer that refuses; each part may be empty, and none holds

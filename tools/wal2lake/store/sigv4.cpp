@@ -11,10 +11,6 @@ namespace wal2lake
 namespace
 {
 
-constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
-constexpr std::string_view kDate = "x-amz-date";
-constexpr std::string_view kContentHash = "x-amz-content-sha256";
-constexpr std::string_view kToken = "x-amz-security-token";
 constexpr std::string_view kAuthorization = "authorization";
 
 bool IsUnreserved(unsigned char c)
@@ -72,10 +68,10 @@ std::map<std::string, std::string> CanonicalHeaders(const HttpRequest& request)
 
 std::string SigningKey(const Credentials& credentials, const SigningScope& scope, std::string_view day)
 {
-    std::string key = HmacSha256("AWS4" + credentials.secret_access_key, day);
+    std::string key = HmacSha256(std::string(scope.dialect.key_prefix) + credentials.secret_access_key, day);
     key = HmacSha256(key, scope.region);
     key = HmacSha256(key, scope.service);
-    return HmacSha256(key, "aws4_request");
+    return HmacSha256(key, scope.dialect.terminator);
 }
 
 } // namespace
@@ -118,12 +114,14 @@ void SignRequest(HttpRequest* request, const Credentials& credentials, const Sig
     const std::string timestamp = Timestamp(unix_s);
     const std::string day = timestamp.substr(0, timestamp.find('T'));
     const std::string content_hash = Hex(Sha256(request->body));
-    std::erase_if(request->headers, [](const auto& header) { return header.first == kToken; });
-    Replace(&request->headers, kDate, timestamp);
-    if (scope.service == "s3")
-        Replace(&request->headers, kContentHash, content_hash);
+    const std::string prefix(scope.dialect.header_prefix);
+    const std::string token = prefix + "security-token";
+    std::erase_if(request->headers, [&](const auto& header) { return header.first == token; });
+    Replace(&request->headers, prefix + "date", timestamp);
+    if (scope.service == "s3" || scope.service == "storage")
+        Replace(&request->headers, prefix + "content-sha256", content_hash);
     if (!credentials.session_token.empty())
-        Replace(&request->headers, kToken, credentials.session_token);
+        Replace(&request->headers, token, credentials.session_token);
 
     std::string lines;
     std::string names;
@@ -133,12 +131,13 @@ void SignRequest(HttpRequest* request, const Credentials& credentials, const Sig
     }
     const std::string canonical = request->method + "\n" + request->path + "\n" + request->query + "\n" +
                                   lines + "\n" + names + "\n" + content_hash;
-    const std::string domain = day + "/" + scope.region + "/" + scope.service + "/aws4_request";
-    const std::string to_sign =
-        std::string(kAlgorithm) + "\n" + timestamp + "\n" + domain + "\n" + Hex(Sha256(canonical));
+    const std::string domain =
+        day + "/" + scope.region + "/" + scope.service + "/" + std::string(scope.dialect.terminator);
+    const std::string to_sign = std::string(scope.dialect.algorithm) + "\n" + timestamp + "\n" + domain +
+                                "\n" + Hex(Sha256(canonical));
     const std::string signature = Hex(HmacSha256(SigningKey(credentials, scope, day), to_sign));
     Replace(&request->headers, kAuthorization,
-            std::string(kAlgorithm) + " Credential=" + credentials.access_key_id + "/" + domain +
+            std::string(scope.dialect.algorithm) + " Credential=" + credentials.access_key_id + "/" + domain +
                 ", SignedHeaders=" + names + ", Signature=" + signature);
 }
 

@@ -21,6 +21,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"file://", OpenFileStore},
     {"s3://", OpenS3Store},
+    {"gs://", OpenGcsStore},
 };
 
 } // namespace
@@ -31,10 +32,10 @@ Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOpti
     for (const Kind& kind : kKinds)
         if (url.starts_with(kind.beginning))
             return kind.open(url, options, warn);
-    return Error{
-        ErrorKind::kInvalid,
-        "lake url \"" + url +
-            "\" is not served by this version; write file:///path/of/the/lake or s3://bucket/prefix"};
+    return Error{ErrorKind::kInvalid,
+                 "lake url \"" + url +
+                     "\" is not served by this version; write file:///path/of/the/lake, s3://bucket/prefix"
+                     " or gs://bucket/prefix"};
 }
 
 Result<std::string> GetAll(Store& store, const std::string& name)

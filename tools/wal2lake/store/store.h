@@ -77,8 +77,8 @@ class Store
 // somebody's attention.
 using StoreWarning = std::function<void(const std::string&)>;
 
-// Opens the lake that `url` names: file:///absolute/path or s3://bucket/prefix.
-// Asks nobody anything yet. kInvalid where url and options make no sense, or this
+// Opens the lake that `url` names: file:///absolute/path, s3://bucket/prefix,
+// or gs://bucket/prefix. Asks nobody anything yet. kInvalid where url and options make no sense, or this
 // version has no store for them.
 Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options = {},
                                          const StoreWarning& warn = {});

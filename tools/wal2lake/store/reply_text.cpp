@@ -1,0 +1,32 @@
+#include "store/reply_text.h"
+
+#include <algorithm>
+
+namespace wal2lake
+{
+namespace
+{
+
+constexpr size_t kLongestLine = 200;
+constexpr size_t kLongestWord = 64;
+
+} // namespace
+
+std::string HarmlessWord(std::string_view text)
+{
+    const bool harmless = text.size() <= kLongestWord && std::all_of(text.begin(), text.end(), [](char c) {
+                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                     (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+                          });
+    return harmless ? std::string(text) : std::string{};
+}
+
+std::string HarmlessLine(std::string_view text)
+{
+    std::string line(text.substr(0, kLongestLine));
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return line;
+}
+
+} // namespace wal2lake
