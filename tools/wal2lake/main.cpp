@@ -41,7 +41,8 @@ void AddCommon(CLI::App* app, CommonOptions* options)
 {
     app->add_option("-c,--config", options->config_path,
                     "configuration file (default: WAL2LAKE_CONFIG or /etc/wal2lake/wal2lake.toml)");
-    app->add_option("--lake", options->lake, "where the log is, as file:///path or s3://bucket/prefix");
+    app->add_option("--lake", options->lake,
+                    "where the log is, as file:///path, s3://bucket/prefix, gs://... or az://...");
     app->add_option("--source", options->source, "id of the source");
 }
 

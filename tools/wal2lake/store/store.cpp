@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "store/azure_store.h"
 #include "store/file_store.h"
 #include "store/s3_store.h"
 
@@ -22,6 +23,7 @@ constexpr Kind kKinds[] = {
     {"file://", OpenFileStore},
     {"s3://", OpenS3Store},
     {"gs://", OpenGcsStore},
+    {"az://", OpenAzureStore},
 };
 
 } // namespace
@@ -34,8 +36,8 @@ Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOpti
             return kind.open(url, options, warn);
     return Error{ErrorKind::kInvalid,
                  "lake url \"" + url +
-                     "\" is not served by this version; write file:///path/of/the/lake, s3://bucket/prefix"
-                     " or gs://bucket/prefix"};
+                     "\" is not served by this version; write file:///path/of/the/lake, s3://bucket/prefix,"
+                     " gs://bucket/prefix or az://container/prefix"};
 }
 
 Result<std::string> GetAll(Store& store, const std::string& name)

@@ -78,7 +78,7 @@ class Store
 using StoreWarning = std::function<void(const std::string&)>;
 
 // Opens the lake that `url` names: file:///absolute/path, s3://bucket/prefix,
-// or gs://bucket/prefix. Asks nobody anything yet. kInvalid where url and options make no sense, or this
+// gs://bucket/prefix or az://container/prefix. Asks nobody anything yet. kInvalid where url and options make no sense, or this
 // version has no store for them.
 Result<std::unique_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options = {},
                                          const StoreWarning& warn = {});
