@@ -198,5 +198,12 @@ class Azurite(Process):
     def client(self):
         return self.client_of()
 
+    def command_environment(self, key=ACCOUNT.key, *, permissions=None, port=None):
+        """What the command finds its credentials and this server by: a key, or a signature that permits so much of the first
+        container. Through another port, if one is named."""
+        token = urllib.parse.urlencode(sas(ACCOUNT, self.containers[0], permissions)) if permissions else None
+        secret = {"AZURE_STORAGE_SAS_TOKEN": token} if token else {"AZURE_STORAGE_KEY": key}
+        return {"AZURE_STORAGE_SERVICE_ENDPOINT": self.url.replace(str(self.port), str(port or self.port)), **secret}
+
     def client_of(self, account=ACCOUNT, container=None, token=None):
         return AzureClient(self.url, account, container or self.containers[0], token=token)

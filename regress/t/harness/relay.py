@@ -26,7 +26,8 @@ class Link:
 
 
 class Between:
-    """Serves a listener whose clients it connects with connect(). `delay` in seconds holds back whatever passes."""
+    """Serves a listener whose clients it connects with connect(). `delay` in seconds holds back whatever passes; `rewrite`
+    makes other bytes of what clients say."""
 
     def __init__(self, connect, silent_from=None):
         self.connect, self.silent_from = connect, silent_from
@@ -36,6 +37,7 @@ class Between:
         self.passing.set()
         self.quiet = False
         self.delay = 0.0
+        self.rewrite = None
         self.listener = None
 
     def serve(self, listener):
@@ -66,6 +68,8 @@ class Between:
                     link.silent.set()
                     self.silent.set()
                     continue
+                if source is link.client and self.rewrite:
+                    data = self.rewrite(data)
                 if self.delay:
                     time.sleep(self.delay)
                 self.passing.wait()

@@ -287,8 +287,10 @@ class ScriptedS3:
         """What the command finds its credentials and this server by."""
         used = credentials or self.account
         token = {"AWS_SESSION_TOKEN": used.token} if used.token else {}
-        return {"AWS_ACCESS_KEY_ID": used.access, "AWS_SECRET_ACCESS_KEY": used.secret, "AWS_REGION": self.region,
-                "AWS_ENDPOINT_URL": self.url, **token}
+        keys = {"AWS_ACCESS_KEY_ID": used.access, "AWS_SECRET_ACCESS_KEY": used.secret, **token}
+        if self.flavour == "gcs":
+            return {**keys, "STORAGE_EMULATOR_HOST": self.url}
+        return {**keys, "AWS_REGION": self.region, "AWS_ENDPOINT_URL": self.url}
 
     def on(self, kind, fault, **how):
         """A rule (see Rule); the oldest that takes a request decides."""
