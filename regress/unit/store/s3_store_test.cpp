@@ -255,6 +255,7 @@ TEST(S3Store, KnowsEveryAnswerToAGet)
                       true},
                      ErrorKind::kRetryable,
                      "no answer"});
+    cases.push_back({"200 with an error", Refusal(200, "InternalError"), ErrorKind::kRetryable, "ETag"});
     cases.push_back({"a shorter range", Answer(206, "ab", {{"Content-Range", "bytes 10-11/100"}}),
                      ErrorKind::kRetryable, "another range"});
     cases.push_back({"another range", Answer(206, "abcd", {{"Content-Range", "bytes 0-3/100"}}),
@@ -313,15 +314,15 @@ TEST(S3Store, ReadsRangesAndWholeObjects)
     Rig rig([](const SeenRequest&, size_t number) {
         switch (number) {
         case 0:
-            return Answer(206, "abcd", {{"Content-Range", "bytes 10-13/100"}});
+            return Answer(206, "abcd", {{"Content-Range", "bytes 10-13/100"}, {"ETag", "\"0\""}});
         case 1:
-            return Answer(206, "yz", {{"Content-Range", "bytes 98-99/100"}});
+            return Answer(206, "yz", {{"Content-Range", "bytes 98-99/100"}, {"ETag", "\"0\""}});
         case 2:
             return Refusal(416, "InvalidRange");
         case 3:
-            return Answer(200, "0123456789abcdef");
+            return Answer(200, "0123456789abcdef", kETag);
         default:
-            return Answer(200, "01234");
+            return Answer(200, "01234", kETag);
         }
     });
     EXPECT_EQ(rig.store().Get("a", 10, 4).value(), "abcd");

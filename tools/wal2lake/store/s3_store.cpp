@@ -148,6 +148,10 @@ Result<std::string> S3Store::Get(const std::string& name, uint64_t offset, size_
     RangeAnswer range = TakeRange(&response, offset, length);
     if (!range.wrong.empty())
         return NoAnswerOfS3(call, response, range.wrong);
+    // What is no object, such as an error with status 200, has none, and must not be
+    // taken for a segment that is damaged.
+    if (response.header("etag").empty())
+        return NoAnswerOfS3(call, response, "without an ETag");
     return std::move(range.bytes);
 }
 
