@@ -120,9 +120,9 @@ TEST(Machine, AStoreThatRefusesLaterIsAskedAgain)
         rig.machine_.Describe(&status);
         EXPECT_TRUE(WhyNotMoving(status, rig.now_ms_)->starts_with("the store refuses"));
         const int told = rig.statuses_;
-        for (int second = 0; second < 29; second++) {
+        for (int second = 0; second < 19; second++) {
             rig.Advance(1'000);
-            ASSERT_FALSE(rig.put_) << "not more often than every half minute";
+            ASSERT_FALSE(rig.put_) << "not more often than every 20 s";
         }
         EXPECT_GT(rig.statuses_, told);
         rig.Advance(1'000);

@@ -14,7 +14,7 @@ constexpr int64_t kMaxStatusIntervalMs = 10'000;
 // A draining server answers each reply with the next request at once.
 constexpr int64_t kMinReplyIntervalMs = 100;
 constexpr int64_t kRetryBaseMs = 100;
-constexpr int64_t kRetryCapMs = 20'000;
+constexpr int64_t kRetryCapMs = 10'000;
 constexpr uint64_t kIdleWalBytes = uint64_t{1} << 30;
 constexpr int kDrainRequests = 3;
 constexpr int64_t kDrainWindowMs = 2'000;

@@ -15,7 +15,7 @@ namespace
 
 constexpr int64_t kStoreWarningMs = 30'000;
 // How often a store that refuses is asked again: often enough for whoever mends it.
-constexpr int64_t kRefusedProbeMs = 30'000;
+constexpr int64_t kRefusedProbeMs = 20'000;
 
 wal2lake::v1::SegmentHeader IdentityOf(const MachineConfig& config, const SourceFacts& facts)
 {
@@ -128,7 +128,7 @@ void Machine::StoreFailed(const Error& error)
         store_retry_ms_ = now_ms_ + kRefusedProbeMs;
         store_warned_ms_ = now_ms_;
         Note(LogLevel::kError, "store_refused",
-             error.text + "; asked again every half minute, nothing is lost while the server keeps its WAL",
+             error.text + "; asked again every 20 s, nothing is lost while the server keeps its WAL",
              {{"attempts", int64_t{++store_attempts_}}, {"buffered_bytes", buffered_bytes()}});
         return;
     }
