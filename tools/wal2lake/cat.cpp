@@ -16,6 +16,7 @@
 
 #include "core/frame_reader.h"
 #include "segment_reader.h"
+#include "store/file_store.h"
 #include "store/store.h"
 #include "trim_mark.h"
 
@@ -172,26 +173,11 @@ Result<std::string> ReadPartBeside(const std::string& path, const std::string& n
                                    size_t length)
 {
     const fs::path source = fs::absolute(path).parent_path().parent_path().parent_path();
-    const std::string part = (source / name).string();
-    const int fd = ::open(part.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return Error{ErrorKind::kNotFound,
-                     std::string("a part of this segment's transaction; it cannot be opened at ") + part +
-                         ": " + std::strerror(errno) + "; name the segment where it lies in the lake"};
-    std::string bytes(length, '\0');
-    size_t filled = 0;
-    while (filled < length) {
-        const ssize_t got =
-            ::pread(fd, bytes.data() + filled, length - filled, static_cast<off_t>(offset + filled));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        filled += static_cast<size_t>(got);
-    }
-    ::close(fd);
-    bytes.resize(filled);
-    return bytes;
+    auto bytes = FileStore(source.string()).Get(name, offset, length);
+    if (bytes.ok())
+        return bytes;
+    return Error{bytes.error().kind, "a part of this segment's transaction: " + bytes.error().text +
+                                         "; name the segment where it lies in the lake"};
 }
 
 ExitCode CatDescriptor(int fd, const std::string& path, RecordPrinter* printer)

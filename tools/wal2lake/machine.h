@@ -119,6 +119,7 @@ class Machine
     // Finding and adopting the chain (machine_chain.cpp).
     void AskForTail();
     void StoreFailed(const Error& error);
+    void ReadAgainLater(Error error);
     void TailRead(const event::ObjectRead& read);
     void ExistingRead(const event::ObjectRead& read);
     void Adopt(Tail tail);

@@ -140,6 +140,14 @@ void Machine::StoreFailed(const Error& error)
          {{"attempts", int64_t{store_attempts_}}, {"buffered_bytes", buffered_bytes()}});
 }
 
+// What existed is gone again, or unreadable for now: asking to create it decides anew.
+void Machine::ReadAgainLater(Error error)
+{
+    if (error.kind == ErrorKind::kNotFound)
+        error.kind = ErrorKind::kRetryable;
+    StoreFailed(error);
+}
+
 void Machine::TailRead(const event::ObjectRead& read)
 {
     const std::string name = FormatSegmentName(*reading_);
@@ -327,11 +335,7 @@ void Machine::ExistingRead(const event::ObjectRead& read)
 {
     const std::string name = FormatSegmentName(*reading_);
     if (!read.bytes.ok()) {
-        // Gone again, or unreadable for now: asking to create it decides anew.
-        Error error = read.bytes.error();
-        if (error.kind == ErrorKind::kNotFound)
-            error.kind = ErrorKind::kRetryable;
-        StoreFailed(error);
+        ReadAgainLater(read.bytes.error());
         return;
     }
     if (*read.bytes.value() == *inflight_->file) {

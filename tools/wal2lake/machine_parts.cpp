@@ -135,10 +135,7 @@ void Machine::PartRead(const event::ObjectRead& read)
         return;
     }
     if (!read.bytes.ok()) {
-        Error error = read.bytes.error();
-        if (error.kind == ErrorKind::kNotFound)
-            error.kind = ErrorKind::kRetryable;
-        StoreFailed(error);
+        ReadAgainLater(read.bytes.error());
         return;
     }
     if (*read.bytes.value() == *parts_.front().bytes) {

@@ -267,9 +267,9 @@ class Fleet
                 return std::nullopt;
             const auto verdict = ProbeStoreDaily(open, UnixUs());
             lake_proven_ = verdict.ok() && verdict.value().exclusive;
-            lock.unlock();
-            if (verdict.ok() && verdict.value().exclusive)
+            if (lake_proven_)
                 return std::nullopt;
+            lock.unlock();
             if (verdict.ok())
                 return Refuse(log, ExitCode::kStore, NotExclusive(config.lake_url, verdict.value()));
             if (verdict.error().kind != ErrorKind::kRetryable)

@@ -82,12 +82,7 @@ class FromAzureFile : public CredentialsProvider
 
     Result<Credentials> Fetch() override
     {
-        const auto text = ReadCredentialsFile(options_.file, Readers::kOwner);
-        if (!text.ok())
-            return Error{text.error().kind == ErrorKind::kNotFound ? ErrorKind::kPermanent
-                                                                   : text.error().kind,
-                         text.error().text};
-        auto sections = ParseProfiles(text.value(), options_.file);
+        auto sections = ReadOwnProfiles(options_.file);
         if (!sections.ok())
             return sections.error();
         ProfileSettings& section = sections.value()[Section()];

@@ -1,7 +1,5 @@
 #include "store/azure_reply.h"
 
-#include <algorithm>
-
 #include "store/reply_text.h"
 #include "store/xml.h"
 
@@ -9,15 +7,6 @@ namespace wal2lake
 {
 namespace
 {
-
-// Larger answers are no refusals of Azure.
-constexpr size_t kLargestRefusal = size_t{64} << 10;
-
-template <size_t N>
-bool IsOneOf(std::string_view code, const std::string_view (&codes)[N])
-{
-    return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
-}
 
 // Codes that pass by themselves, whatever the status.
 bool Passes(std::string_view code)
@@ -28,12 +17,6 @@ bool Passes(std::string_view code)
                                                     // The body was altered or cut on the way.
                                                     "Md5Mismatch", "Crc64Mismatch", "IncompleteBody"};
     return IsOneOf(code, kPassing);
-}
-
-bool PassingStatus(int status)
-{
-    return status == 408 || status == 429 || status == 499 ||
-           (status >= 500 && status < 600 && status != 501 && status != 505);
 }
 
 // Conflicts that stay until somebody ends them; what Azure may add to its list is tried again.
@@ -95,13 +78,7 @@ std::string Fix(const AzureCall& call, int status, const AzureRefusal& refusal)
 
 std::string Sentence(const AzureCall& call, const HttpResponse& response, const AzureRefusal& refusal)
 {
-    std::string text = std::string("cannot ") + call.doing + " " + call.object + ": the store answered " +
-                       std::to_string(response.status);
-    if (!refusal.code.empty())
-        text += " " + refusal.code;
-    if (!refusal.message.empty())
-        text += " (\"" + refusal.message + "\")";
-    return text;
+    return AnswerSentence(call.doing, call.object, response.status, refusal.code, refusal.message);
 }
 
 } // namespace

@@ -26,11 +26,6 @@ constexpr size_t kPageOfAzure = 5000;
 // none of a refusal's reasons.
 constexpr int64_t kLeastSkew_s = 600;
 
-Error BadName(const std::string& name)
-{
-    return {ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
-}
-
 } // namespace
 
 AzureStore::AzureStore(AzureSettings settings, std::shared_ptr<CredentialsCache> credentials,
@@ -121,7 +116,7 @@ Result<Done> AzureStore::Put(const AzureCall& call, HttpRequest request, std::st
 Result<Done> AzureStore::PutIfAbsent(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     HttpRequest request = Request("PUT", name);
     request.headers.emplace_back("if-none-match", "*");
     AzureCall call = Call("create", name, "creating (c)");
@@ -132,7 +127,7 @@ Result<Done> AzureStore::PutIfAbsent(const std::string& name, std::string_view b
 Result<Done> AzureStore::Overwrite(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     return Put(Call("replace", name, "writing (w)"), Request("PUT", name), bytes);
 }
 
@@ -267,7 +262,7 @@ Result<ListPage> AzureStore::List(const std::string& prefix, const std::string& 
 Result<Done> AzureStore::Delete(const std::string& name)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     const AzureCall call = Call("delete", name, "deleting (d)");
     HttpRequest request = Request("DELETE", name);
     // Snapshots would keep it otherwise.

@@ -101,12 +101,7 @@ class FromFile : public CredentialsProvider
 
     Result<Credentials> Fetch() override
     {
-        const auto text = ReadCredentialsFile(options_.file, Readers::kOwner);
-        if (!text.ok())
-            return Error{text.error().kind == ErrorKind::kNotFound ? ErrorKind::kPermanent
-                                                                   : text.error().kind,
-                         text.error().text};
-        auto profiles = ParseProfiles(text.value(), options_.file);
+        auto profiles = ReadOwnProfiles(options_.file);
         if (!profiles.ok())
             return profiles.error();
         auto keys = KeysOf(profiles.value()[Profile()], name());
@@ -234,6 +229,15 @@ Result<Profiles> ParseProfiles(std::string_view text, const std::string& path)
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return profiles;
+}
+
+Result<Profiles> ReadOwnProfiles(const std::string& path)
+{
+    const auto text = ReadCredentialsFile(path, Readers::kOwner);
+    if (!text.ok())
+        return Error{text.error().kind == ErrorKind::kNotFound ? ErrorKind::kPermanent : text.error().kind,
+                     text.error().text};
+    return ParseProfiles(text.value(), path);
 }
 
 std::unique_ptr<CredentialsProvider> FileCredentials(const CredentialsContext& context)

@@ -44,6 +44,8 @@ using Profiles = std::map<std::string, ProfileSettings>;
 // Of "[name]" and "setting = value"; settings in lower case. `path` is for the error,
 // which shows no line: it may be a secret.
 Result<Profiles> ParseProfiles(std::string_view text, const std::string& path);
+// Of the file that the configuration names, which must be there and its owner's alone.
+Result<Profiles> ReadOwnProfiles(const std::string& path);
 
 // Credentials whose parts can stand in a header; `from` is what is to blame otherwise,
 // and `kind` what the error is: whether it may get better by itself.

@@ -197,7 +197,7 @@ Result<std::string> FileStore::WriteTemporary(const std::string& path, std::stri
 Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return Error{ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
+        return BadObjectName(name);
     const std::string path = PathOf(name);
     const auto temporary = WriteTemporary(path, bytes);
     if (!temporary.ok())
@@ -228,7 +228,7 @@ Result<Done> FileStore::PutIfAbsent(const std::string& name, std::string_view by
 Result<Done> FileStore::Overwrite(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return Error{ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
+        return BadObjectName(name);
     const std::string path = PathOf(name);
     const auto temporary = WriteTemporary(path, bytes);
     if (!temporary.ok())

@@ -4,20 +4,11 @@
 
 namespace wal2lake
 {
-namespace
-{
-
-Error BadName(const std::string& name)
-{
-    return {ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
-}
-
-} // namespace
 
 Result<Done> MemoryStore::PutIfAbsent(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     const std::lock_guard lock(lake_->mutex);
     if (!lake_->objects.try_emplace(name, bytes).second)
         return Error{ErrorKind::kExists, name + " exists"};
@@ -27,7 +18,7 @@ Result<Done> MemoryStore::PutIfAbsent(const std::string& name, std::string_view 
 Result<Done> MemoryStore::Overwrite(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     const std::lock_guard lock(lake_->mutex);
     lake_->objects[name] = bytes;
     return Done{};

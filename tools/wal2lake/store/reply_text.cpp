@@ -1,7 +1,5 @@
 #include "store/reply_text.h"
 
-#include <algorithm>
-
 namespace wal2lake
 {
 namespace
@@ -27,6 +25,24 @@ std::string HarmlessLine(std::string_view text)
     std::replace_if(
         line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return line;
+}
+
+bool PassingStatus(int status)
+{
+    return status == 408 || status == 429 || status == 499 ||
+           (status >= 500 && status < 600 && status != 501 && status != 505);
+}
+
+std::string AnswerSentence(const char* doing, const std::string& object, int status, const std::string& code,
+                           const std::string& message)
+{
+    std::string text =
+        std::string("cannot ") + doing + " " + object + ": the store answered " + std::to_string(status);
+    if (!code.empty())
+        text += " " + code;
+    if (!message.empty())
+        text += " (\"" + message + "\")";
+    return text;
 }
 
 } // namespace wal2lake

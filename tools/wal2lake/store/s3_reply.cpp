@@ -11,15 +11,6 @@ namespace wal2lake
 namespace
 {
 
-// Larger answers are no refusals of S3.
-constexpr size_t kLargestRefusal = size_t{64} << 10;
-
-template <size_t N>
-bool IsOneOf(std::string_view code, const std::string_view (&codes)[N])
-{
-    return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
-}
-
 // Codes that pass by themselves, whatever the status: several of them come with 400.
 bool Passes(std::string_view code)
 {
@@ -31,22 +22,6 @@ bool Passes(std::string_view code)
         "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "KMS.ThrottlingException",
         "KMS.KMSInternalException", "KMS.DependencyTimeoutException"};
     return IsOneOf(code, kPassing);
-}
-
-bool PassingStatus(int status)
-{
-    switch (status) {
-    case 408:
-    case 409:
-    case 429:
-    case 499:
-        return true;
-    case 501:
-    case 505:
-        return false;
-    default:
-        return status >= 500 && status < 600;
-    }
 }
 
 bool IsElsewhere(int status, const S3Refusal& refusal)
@@ -83,13 +58,7 @@ std::string Fix(const S3Call& call, int status, const S3Refusal& refusal)
 
 std::string Sentence(const S3Call& call, const HttpResponse& response, const S3Refusal& refusal)
 {
-    std::string text = std::string("cannot ") + call.doing + " " + call.object + ": the store answered " +
-                       std::to_string(response.status);
-    if (!refusal.code.empty())
-        text += " " + refusal.code;
-    if (!refusal.message.empty())
-        text += " (\"" + refusal.message + "\")";
-    return text;
+    return AnswerSentence(call.doing, call.object, response.status, refusal.code, refusal.message);
 }
 
 // Undoes encoding-type=url, where a blank is '+'.
@@ -142,7 +111,7 @@ Error ToError(const S3Call& call, const HttpResponse& response)
     if (status == 412)
         return {ErrorKind::kExists, call.object + " exists"};
     // An error within a success says that the work failed after it was begun.
-    if (PassingStatus(status) || Passes(refusal.code) || (status >= 200 && status < 300))
+    if (PassingStatus(status) || status == 409 || Passes(refusal.code) || (status >= 200 && status < 300))
         return {ErrorKind::kRetryable, std::move(text)};
     if (status == 404 && (refusal.code == "NoSuchKey" || response.body.empty()))
         return {ErrorKind::kNotFound, std::move(text)};

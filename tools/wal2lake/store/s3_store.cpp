@@ -16,11 +16,6 @@ constexpr int64_t kLeastSkew_s = 60;
 // What S3 lists at most in one answer.
 constexpr size_t kPageOfS3 = 1000;
 
-Error BadName(const std::string& name)
-{
-    return {ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
-}
-
 } // namespace
 
 S3Store::S3Store(S3Settings settings, std::shared_ptr<CredentialsCache> credentials, StoreWarning warn)
@@ -112,7 +107,7 @@ Result<Done> S3Store::Put(const S3Call& call, HttpRequest request, std::string_v
 Result<Done> S3Store::PutIfAbsent(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     HttpRequest request = Request("PUT", name);
     request.headers.emplace_back(Dialect().absent_header, Dialect().absent_value);
     return Put(Call("create", name, Dialect().may_create), std::move(request), bytes);
@@ -121,7 +116,7 @@ Result<Done> S3Store::PutIfAbsent(const std::string& name, std::string_view byte
 Result<Done> S3Store::Overwrite(const std::string& name, std::string_view bytes)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     auto put = Put(Call("replace", name, Dialect().may_replace), Request("PUT", name), bytes);
     if (!put.ok() && put.error().kind == ErrorKind::kExists)
         return Error{ErrorKind::kPermanent, put.error().text + ", although nothing was asked of it"};
@@ -250,7 +245,7 @@ Result<ListPage> S3Store::List(const std::string& prefix, const std::string& aft
 Result<Done> S3Store::Delete(const std::string& name)
 {
     if (!IsObjectName(name))
-        return BadName(name);
+        return BadObjectName(name);
     const S3Call call = Call("delete", name, Dialect().may_delete);
     const auto answered = Ask(call, Request("DELETE", name));
     if (!answered.ok())

@@ -68,4 +68,9 @@ bool IsObjectName(std::string_view name)
     return !name.empty() && !at_start;
 }
 
+Error BadObjectName(const std::string& name)
+{
+    return {ErrorKind::kPermanent, "\"" + name + "\" is not a valid object name"};
+}
+
 } // namespace wal2lake

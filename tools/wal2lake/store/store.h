@@ -89,4 +89,7 @@ Result<std::string> GetAll(Store& store, const std::string& name);
 // True where `name` obeys the rules above.
 bool IsObjectName(std::string_view name);
 
+// What a driver answers to another one.
+Error BadObjectName(const std::string& name);
+
 } // namespace wal2lake
