@@ -14,6 +14,8 @@ from .lake import Lake, LakeError
 from .ledger import LABELS, SCHEMA, Load, is_ledger, ledger_differences
 
 KILLS_OF_AN_OPEN_SEGMENT = 2
+# Seconds that a put is on its way that another overtakes.
+HANGS = 5
 # Passed only while the log is begun; and those that need more than load to be passed.
 BEGINNING = ("slot.created", "genesis.before", "genesis.after")
 LOST_ANSWER = ("put.exists",)
@@ -121,11 +123,11 @@ class Forwarded:
 class Scenario(Forwarded):
     """One run of kills, with one executable."""
 
-    def __init__(self, cluster, database, folder, place, seed, note, executable=None, *, large_every=2, **more):
+    def __init__(self, cluster, database, folder, place, seed, note, executable=None, *, large_every, **more):
         super().__init__(cluster, database, folder, place, note, executable=executable, **more)
         note(f"seed {seed}")
         self.rng = random.Random(seed)
-        # Seconds between transactions that go into the lake in parts.
+        # Seconds between transactions that go into the lake in parts; None: there are none.
         self.large_every = large_every
         self.killed = collections.Counter()
         self.visited = set()
@@ -194,21 +196,43 @@ class Scenario(Forwarded):
             self.main.signal(signal.SIGCONT)
         return False
 
-    def another_goes_on_until(self, done):
-        """While the main forwarder sleeps another ships and acknowledges; then the main one wakes and may go on."""
+    def overtake_a_put(self):
+        """One forwarder sleeps with a put on its way and more behind it; others have gone on past it when the store is asked."""
+        self.require_running(self.main)
+        self.main.kill9()
+        self.start(failpoint=f"put.sent=hang:{HANGS}")
+        self.wait_for(lambda: "put.sent reached" in self.main.log_text(self.offset), "a put")
+        over = time.monotonic() + HANGS
+        # Nothing is sealed behind a part of a large transaction.
+        self.wait_for(lambda: self.main.log_text(self.offset).count('"sealed"') >= 3 or time.monotonic() > over - 1,
+                      "segments to wait for a put")
+        self.require_running(self.main)
+        self.main.signal(signal.SIGSTOP)
+        # The request comes before the slot can be looked at, which tells it all.
+        self.another_goes_on_until(lambda: any(each in self.main.log_text(self.offset) for each in ('"segment_written"', '"adopted"')),
+                                   segments=2, until=over)
+        self.note("two forwarders: the one that slept asks for a name that is taken, and is followed by another")
+
+    def another_goes_on_until(self, done, segments=1, until=0):
+        """While the main forwarder sleeps, at least `until` then, another ships and acknowledges; then the main one wakes and
+        may go on."""
         self.wait_for(self.main.stopped, "the forwarder to sleep")
         self.require_running(self.main)
         before = self.place.tail_end()
         forwarder.take_slot_away(self.cluster, self.slot)
         # Equal bytes are taken for its own by the one that wakes, and nothing is adopted. It may cut segments as
         # the other does; but the options are part of each segment.
-        with self.another("other.log").start("--max-size", "64KiB", *forwarder.OTHER_BYTES) as other:
+        twin = self.another("other.log")
+        began = twin.log.stat().st_size if twin.log.exists() else 0
+        with twin.start("--max-size", "64KiB", *forwarder.OTHER_BYTES) as other:
             try:
-                wait_until(lambda: self.acknowledged() > before or not other.running(), 30,
-                           "the other forwarder to take over")
+                wait_until(lambda: not other.running() or (self.acknowledged() > before and
+                                                           other.log_text(began).count('"segment_written"') >= segments),
+                           30, "the other forwarder to take over")
             except TimeoutError as error:
                 raise Failed(f"{error}: {other.log_text()[-1500:]}") from error
             self.require_running(other)
+            time.sleep(max(0, until - time.monotonic()))
             self.main.signal(signal.SIGCONT)
             self.wait_for(done, "the zombie to notice")
             other.kill9()
@@ -225,7 +249,8 @@ class Scenario(Forwarded):
 
     def faults(self, kills, restarts, places, open_segments):
         """All of them in one random order, each a function."""
-        faults = [self.kill] * (kills - open_segments) + [self.restart_server] * restarts + [self.wake_a_zombie]
+        faults = [self.kill] * (kills - open_segments) + [self.restart_server] * restarts
+        faults += [self.wake_a_zombie, self.overtake_a_put]
         faults += [lambda place=place: self.kill_at(place) for place in places]
         self.rng.shuffle(faults)
         return faults + [lambda: self.kill(open_segment=True)] * open_segments

@@ -28,7 +28,7 @@ def binary():
 
 
 def mutant(name):
-    """The command with one safeguard taken out (tools/wal2lake/mutant.h)."""
+    """The command with one safeguard taken out (tools/wal2lake/mutant.h); it obeys the failpoints outside of the store."""
     executable = built("wal2lake_mutant")
     # No variable of ours reaches what is tested, so the choice is part of the program.
     chosen = executable.with_name(f"wal2lake_mutant_{name}.sh")
@@ -105,12 +105,12 @@ class Forwarder:
         self.process = None
 
     def start(self, *arguments, environment=None, failpoint=None):
-        """With `failpoint` (PLACE=DEED, ...) it is the build that obeys it, once."""
+        """With `failpoint` (PLACE=DEED, ...) it is a build that obeys it, once."""
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError("it is running")
         executable, environment = self.executable or binary(), {**clean_environment(), **self.environment, **(environment or {})}
         if failpoint:
-            executable, environment = with_failpoints(), {**environment, "WAL2LAKE_FAILPOINT": failpoint}
+            executable, environment = self.executable or with_failpoints(), {**environment, "WAL2LAKE_FAILPOINT": failpoint}
         with open(self.log, "ab") as log:
             # A crash of the test takes the forwarder with it.
             self.process = subprocess.Popen(
