@@ -41,7 +41,7 @@ count() {
         p=$(grep -cE '^test .* ok ' "$log")
         f=$(grep -cE '^test .* FAILED ' "$log")
         ;;
-    end-to-end)
+    end-to-end | store-faults)
         p=$(said passed "$log")
         f=$(($(said failed "$log") + $(said 'errors?' "$log")))
         s=$(said skipped "$log")
@@ -109,9 +109,10 @@ fuzz() {
     FUZZ_SECONDS=$([ "$tier" = long ] && echo 30 || echo 3) tools/dev/fuzz.sh short
 }
 end_to_end() {
-    $python -m pytest regress/t -q -rs -p no:cacheprovider --durations=15
+    $python -m pytest "$@" -q -rs -p no:cacheprovider --durations=15
 }
 
+waiting=regress/t/test_s3_faults.py
 began=$SECONDS
 [ "$tier" = long ] && export WAL2LAKE_LONG=1
 suite lint tools/dev/lint.sh
@@ -120,7 +121,14 @@ suite regress tools/dev/regress.sh
 if [ "$tier" != quick ]; then
     suite fuzz fuzz
     launch unit-sanitized unit_sanitized
-    suite end-to-end end_to_end
+    if [ "$tier" = long ]; then
+        # Waits for a quarter of an hour; time in which the others work.
+        launch store-faults end_to_end $waiting
+        suite end-to-end end_to_end regress/t --ignore=$waiting
+        finish store-faults
+    else
+        suite end-to-end end_to_end regress/t
+    fi
     finish unit-sanitized
 fi
 

@@ -1,5 +1,6 @@
 """The command under test as a process: its configuration, its life, its log."""
 
+import fcntl
 import functools
 import json
 import os
@@ -51,8 +52,11 @@ def places():
 def built(target):
     """An executable that only tests need, brought up to date beside the real one."""
     build = binary().resolve().parents[2]
-    done = subprocess.run(["cmake", "--build", build, "--target", target], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # Two runs of the tests do not build in one folder at once.
+    with open(build / "tests.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(["cmake", "--build", build, "--target", target], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{target} cannot be built in {build}:\n{done.stdout[-3000:]}")
     return binary().with_name(target)
