@@ -76,7 +76,7 @@ class PartedLake : public testing::Test
         SealedSegment sealed = sealed_;
         sealed.parts = parts_;
         const SegmentFile file = AssembleSegment(std::move(header), std::move(sealed));
-        const std::string name = FormatSegmentName({"cell1.main", 1, kStart});
+        std::string name = FormatSegmentName({"cell1.main", 1, kStart});
         EXPECT_TRUE(store_.Delete(name).ok());
         EXPECT_TRUE(store_.PutIfAbsent(name, file.bytes).ok());
         return name;

@@ -54,12 +54,12 @@ const char* const kBodies[] = {
     "<Canary7>Canary7",
     "<Canary7>Canary7</Canary7>",
     "<ErrorResponse><Error><Code>Canary7</Code><Message>Canary7</Message></Error></ErrorResponse>",
-    "<R><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>Canary7</AccessKeyId>"
-    "<SecretAccessKey>Canary7</SecretAccessKey><SessionToken>Canary7</SessionToken>"
-    "<Expiration>Canary7</Expiration></Credentials></AssumeRoleWithWebIdentityResult></R>",
-    "<R><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>Canary7</AccessKeyId>"
-    "<SecretAccessKey>Canary7 Canary7</SecretAccessKey><SessionToken>Canary7</SessionToken>"
-    "<Expiration>2026-08-13T10:11:12Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></R>",
+    R"(<R><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>Canary7</AccessKeyId>
+<SecretAccessKey>Canary7</SecretAccessKey><SessionToken>Canary7</SessionToken>
+<Expiration>Canary7</Expiration></Credentials></AssumeRoleWithWebIdentityResult></R>)",
+    R"(<R><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>Canary7</AccessKeyId>
+<SecretAccessKey>Canary7 Canary7</SecretAccessKey><SessionToken>Canary7</SessionToken>
+<Expiration>2026-08-13T10:11:12Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></R>)",
 };
 const int kStatuses[] = {200, 301, 400, 401, 403, 404, 429, 500, 503};
 
@@ -89,7 +89,7 @@ TEST_F(CredentialsSecrecy, OfFiles)
              "[default]\naws_access_key_id = Canary7\naws_secret_access_key = Canary7 Canary7\n",
              "[default]\naws_access_key_id = SEC RET\naws_secret_access_key = Canary7\n",
              "[default]\naws_access_key_id = Canary7\naws_secret_access_key = "
-             "Canary7\naws_session_token=Canary7 \x01\n",
+             "X\naws_session_token=Canary7\x01\n",
              "[default]\ncredential_process = helper --password Canary7\n",
              "[default]\nrole_arn = Canary7\nsource_profile = Canary7\n",
              "[default]\nrole_arn = Canary7\nweb_identity_token_file = /none\n",

@@ -214,6 +214,7 @@ TEST_F(CredentialsCacheTest, WaitersShareOneFetch)
     CredentialsCache cache = MakeCache();
     std::atomic<int> got{0};
     std::vector<std::thread> threads;
+    threads.reserve(16);
     for (int i = 0; i < 16; i++)
         threads.emplace_back([&] {
             if (Id(cache) == "id1")
@@ -234,6 +235,7 @@ TEST_F(CredentialsCacheTest, ManyThreadsAndRotations)
     std::atomic<bool> stop{false};
     std::atomic<int> bad{0};
     std::vector<std::thread> threads;
+    threads.reserve(8);
     for (int i = 0; i < 8; i++)
         threads.emplace_back([&, i] {
             for (int turn = 0; !stop; turn++) {

@@ -81,7 +81,7 @@ TEST(GcsStore, SpeaksOfItsOwnPermissions)
         const auto result = call(rig.store());
         EXPECT_FALSE(result.ok());
         EXPECT_EQ(result.error().kind, ErrorKind::kPermanent);
-        const std::string text = result.error().text;
+        std::string text = result.error().text;
         EXPECT_EQ(text.find("topsecret"), std::string::npos);
         EXPECT_NE(text.find("gs://bucket/pre fix/"), std::string::npos) << text;
         return text;

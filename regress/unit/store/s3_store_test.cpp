@@ -38,7 +38,7 @@ class CountingProvider : public CredentialsProvider
 
 struct Rig {
     explicit Rig(ScriptedServer::Script script, std::optional<Error> broken = std::nullopt)
-        : server(std::move(script))
+        : server(std::move(script)), broken_(std::move(broken))
     {
         settings.address.bucket = "bucket";
         settings.address.prefix = "pre fix/";
@@ -47,7 +47,6 @@ struct Rig {
         settings.address.authority = server.authority();
         settings.address.path_style = true;
         settings.http.direct = true;
-        broken_ = std::move(broken);
     }
 
     S3Store& store()

@@ -36,14 +36,10 @@ class UrlPlace : public StorePlace
 
     ~UrlPlace() override
     {
-        const auto store = Open();
-        for (;;) {
-            const auto page = store->List("", "", 1000);
-            if (!page.ok() || page.value().names.empty())
-                return;
-            for (const std::string& name : page.value().names)
-                if (!store->Delete(name).ok())
-                    return;
+        try {
+            RemoveAll();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "%s\n", error.what());
         }
     }
 
@@ -58,6 +54,19 @@ class UrlPlace : public StorePlace
     }
 
   private:
+    void RemoveAll()
+    {
+        const auto store = Open();
+        for (;;) {
+            const auto page = store->List("", "", 1000);
+            if (!page.ok() || page.value().names.empty())
+                return;
+            for (const std::string& name : page.value().names)
+                if (!store->Delete(name).ok())
+                    return;
+        }
+    }
+
     std::string url_;
 };
 
