@@ -112,7 +112,48 @@ def test_lost_replies(forwarded, seed, note):
         assert run.judge(load) == []
 
 
-# What passes by itself; wrong bytes of a segment do not, they end the source as damage. Of each request some meet one of them.
+def test_bytes_that_arrive_wrong(forwarded):
+    """Once is none: what a put meets whose reply was lost, and the tail at a start, are read once more. Always is damage."""
+    with ScriptedS3() as server:
+        run = forwarded("wrong", server, max_age="100ms")
+        run.begin()
+        wrong = {}
+
+        def lost(exchange):
+            key = exchange.request.key
+            if key in wrong or len(wrong) == 5:
+                exchange.proceed()
+                return
+            wrong[key] = server.on("get", faults.wrong_bytes, key=key)
+            faults.lost_reply(exchange)
+        with load_of(run) as load:
+            run.start()
+            recovers(run, "nothing")
+            server.on("put_if_absent", lost, key="/log/", times=None)
+            run.wait_for(lambda: len(wrong) == 5 and all(each.over for each in wrong.values()), "wrong bytes of what exists", 60)
+            recovers(run, "wrong bytes of what exists")
+            run.main.kill9()
+            tail, said = server.on("get", faults.wrong_bytes, key="/log/"), len(run.main.log_lines())
+            run.start()
+            recovers(run, "wrong bytes of the tail")
+            assert tail.over
+            [failed] = events(run, "store_failed", said)
+            assert "arrived damaged: " in failed["message"] and failed["message"].endswith("; trying again")
+            run.main.kill9()
+            always = server.on("get", faults.wrong_bytes, key="/log/", times=None)
+            run.start()
+            assert run.main.wait(20) == 3
+            assert always.hits == 2
+            assert "is damaged: " in events(run, "finished")[-1]["message"]
+            server.heal()
+            run.start()
+            recovers(run, "a lake that is sound")
+            load.finish()
+        assert run.judge(load) == []
+
+
+# What passes by itself; wrong bytes of a segment have a test of their own, since twice in a row they are damage. Of each request some
+# meet one of them.
 PASSING = [faults.half_body, faults.reset_before, faults.reset_after, faults.lost_reply, faults.reset_in_upload,
            faults.early_refusal, faults.error_in_200(), faults.error_in_200(committed=True), faults.error_in_200("SlowDown"),
            faults.html_502, faults.not_http, faults.broken_xml, faults.CONFLICT, faults.PRECONDITION_FAILED, faults.SLOW_DOWN,

@@ -132,6 +132,7 @@ TEST(Machine, RefusesASegmentOfAnotherServerOrTimeline)
     }
 }
 
+// What lies in the lake is read once more before it is called damaged.
 TEST(Machine, RefusesADamagedTail)
 {
     Rig::Objects lake;
@@ -139,10 +140,108 @@ TEST(Machine, RefusesADamagedTail)
     lake["cell1.main/log/00000001/0000000000001000.w2l"][60] ^= 1;
     Rig rig(&lake);
     rig.AnswerReads();
+    ASSERT_FALSE(rig.finished());
+    rig.Advance(30'000);
+    rig.AnswerReads();
     ASSERT_TRUE(rig.finished());
     EXPECT_EQ(rig.finish_->code, ExitCode::kLake);
     EXPECT_NE(rig.finish_->sentence.find("0000000000001000.w2l is damaged: offset "), std::string::npos)
         << rig.finish_->sentence;
+}
+
+TEST(Machine, ATailThatArrivesWrongOnceIsGoneOnFrom)
+{
+    Rig::Objects lake;
+    OtherShips(&lake, 1);
+    Rig rig(&lake);
+    rig.wrong_reads_ = 1;
+    rig.AnswerReads();
+    EXPECT_EQ(rig.wrong_reads_, 0);
+    ASSERT_FALSE(rig.finished()) << rig.finish_->sentence;
+    ASSERT_EQ(rig.events_.count("store_failed"), 1U);
+    EXPECT_NE(rig.events_.find("store_failed")->second.text.find("0000000000001000.w2l"), std::string::npos);
+    rig.Advance(30'000);
+    rig.Start(Server(End(1)));
+    EXPECT_EQ(rig.start_lsn_, End(1));
+}
+
+TEST(Machine, WhatFailsBetweenTwoWrongReadsIsNoThird)
+{
+    Rig::Objects lake;
+    OtherShips(&lake, 1);
+    Rig rig(&lake);
+    rig.wrong_reads_ = 2;
+    rig.AnswerReads();
+    rig.Advance(30'000);
+    ASSERT_TRUE(std::exchange(rig.read_object_, std::nullopt));
+    rig.Feed(event::ObjectRead{Error{ErrorKind::kRetryable, "timeout"}});
+    rig.Advance(30'000);
+    rig.AnswerReads();
+    ASSERT_TRUE(rig.finished());
+    EXPECT_EQ(rig.finish_->code, ExitCode::kLake);
+}
+
+// Wants to put two transactions where another one has put the first.
+void Meet(Rig* rig, Rig::Objects* lake)
+{
+    rig->Start(Server(kOrigin));
+    rig->Send(Numbered(1));
+    rig->Send(Numbered(2, false));
+    Age(rig);
+    OtherShips(lake, 1);
+}
+
+TEST(Machine, WhatExistsAndArrivesWrongOnceIsAdopted)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    Meet(&rig, &lake);
+    rig.wrong_reads_ = 1;
+    rig.AnswerPut();
+    ASSERT_FALSE(rig.finished()) << rig.finish_->sentence;
+    EXPECT_FALSE(rig.saw("adopted"));
+    EXPECT_EQ(rig.status_->flushed_lsn, kOrigin);
+    rig.Advance(30'000);
+    rig.AnswerPuts();
+    EXPECT_TRUE(rig.saw("adopted"));
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2)}));
+}
+
+TEST(Machine, WhatExistsAndArrivesWrongTwiceIsDamaged)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    Meet(&rig, &lake);
+    rig.wrong_reads_ = 2;
+    rig.AnswerPut();
+    ASSERT_FALSE(rig.finished());
+    rig.Advance(30'000);
+    rig.AnswerPut();
+    ASSERT_TRUE(rig.finished());
+    EXPECT_EQ(rig.finish_->code, ExitCode::kLake);
+    EXPECT_NE(rig.finish_->sentence.find("0000000000001000.w2l is damaged: offset "), std::string::npos)
+        << rig.finish_->sentence;
+    EXPECT_EQ(rig.max_flushed_, kOrigin);
+}
+
+// Each is our own, its answer was lost, and it is read.
+TEST(Machine, EachObjectMayArriveWrongOnce)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    for (uint32_t number = 1; number <= 3; number++) {
+        rig.Send(Numbered(number, number == 1));
+        Age(&rig);
+        ASSERT_TRUE(rig.StorePut());
+        rig.wrong_reads_ = 1;
+        rig.AnswerPut();
+        ASSERT_FALSE(rig.finished()) << rig.finish_->sentence;
+        rig.Advance(30'000);
+        rig.AnswerPuts();
+        EXPECT_EQ(rig.status_->flushed_lsn, End(number));
+    }
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2), End(3)}));
 }
 
 TEST(Machine, AMissingTailIsAGap)

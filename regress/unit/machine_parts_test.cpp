@@ -186,6 +186,25 @@ TEST(Parts, ALostAnswerIsNoFork)
     EXPECT_EQ(rig.Shipped(), Lsns{End(1)});
 }
 
+TEST(Parts, OneThatArrivesWrongOnceIsReadOnceMore)
+{
+    Rig::Objects lake;
+    Rig rig(&lake, Small());
+    rig.Start(Server(kOrigin));
+    for (uint32_t i = 0; !rig.put_; i++)
+        rig.Send(Bulky(1, i));
+    ASSERT_TRUE(rig.StorePut());
+    rig.wrong_reads_ = 1;
+    rig.AnswerPut();
+    ASSERT_FALSE(rig.finished()) << rig.finish_->sentence;
+    EXPECT_FALSE(rig.saw("part_written"));
+    rig.Advance(30'000);
+    rig.AnswerPuts();
+    EXPECT_TRUE(rig.saw("part_written"));
+    Complete(&rig, 1, 60);
+    EXPECT_EQ(rig.Shipped(), Lsns{End(1)});
+}
+
 TEST(Parts, OfAnotherOfTheSameNameAreNotTakenForOurs)
 {
     Rig::Objects lake;
@@ -194,6 +213,9 @@ TEST(Parts, OfAnotherOfTheSameNameAreNotTakenForOurs)
     rig.Start(Server(kOrigin));
     for (uint32_t i = 0; !rig.put_; i++)
         rig.Send(Bulky(1, i));
+    rig.AnswerPut();
+    ASSERT_FALSE(rig.finished());
+    rig.Advance(30'000);
     rig.AnswerPut();
     ASSERT_TRUE(rig.finished());
     EXPECT_EQ(rig.finish_->code, ExitCode::kLake);

@@ -120,6 +120,8 @@ class Machine
     void AskForTail();
     void StoreFailed(const Error& error);
     void ReadAgainLater(Error error);
+    bool ReadsOnceMore(const std::string& name, const std::string& wrong);
+    void FoundDamaged(const std::string& name, const Error& error);
     void TailRead(const event::ObjectRead& read);
     void ExistingRead(const event::ObjectRead& read);
     void Adopt(Tail tail);
@@ -217,6 +219,8 @@ class Machine
     // where the slot was. Until a session begins.
     std::optional<uint64_t> looked_for_lsn_;
     std::optional<SegmentName> reading_;
+    // The object that was read last and was not what it should be; empty otherwise.
+    std::string doubted_;
     std::optional<Tail> tail_;
     int64_t store_retry_ms_ = 0;
     int store_attempts_ = 0;

@@ -148,6 +148,26 @@ void Machine::ReadAgainLater(Error error)
     StoreFailed(error);
 }
 
+// What arrives wrong may have been altered on its way here; what lies in the lake
+// wrong arrives so again. So the first time it is read once more, after a pause, and
+// this is true.
+bool Machine::ReadsOnceMore(const std::string& name, const std::string& wrong)
+{
+    if (doubted_ == name)
+        return false;
+    doubted_ = name;
+    ReadAgainLater({ErrorKind::kRetryable, config_.names.lake + "/" + name + " arrived " + wrong});
+    return true;
+}
+
+void Machine::FoundDamaged(const std::string& name, const Error& error)
+{
+    if (ReadsOnceMore(name, "damaged: " + error.text))
+        return;
+    Fail(ExitCode::kLake, config_.names.lake + "/" + name + " is damaged: " + error.text +
+                              "; restore it from a copy, then run wal2lake verify");
+}
+
 void Machine::TailRead(const event::ObjectRead& read)
 {
     const std::string name = FormatSegmentName(*reading_);
@@ -160,10 +180,10 @@ void Machine::TailRead(const event::ObjectRead& read)
     }
     auto checked = CheckSegment(*read.bytes.value());
     if (!checked.ok()) {
-        Fail(ExitCode::kLake, config_.names.lake + "/" + name + " is damaged: " + checked.error().text +
-                                  "; restore it from a copy, then run wal2lake verify");
+        FoundDamaged(name, checked.error());
         return;
     }
+    doubted_.clear();
     Tail tail{*reading_, std::move(checked.value())};
     // What is buffered goes behind this object before a server is asked again, so
     // it must be of the server whose log we know.
@@ -339,16 +359,17 @@ void Machine::ExistingRead(const event::ObjectRead& read)
         return;
     }
     if (*read.bytes.value() == *inflight_->file) {
+        doubted_.clear();
         // Our own object: the answer to an earlier request was lost.
         Confirm();
         return;
     }
     auto checked = CheckSegment(*read.bytes.value());
     if (!checked.ok()) {
-        Fail(ExitCode::kLake, config_.names.lake + "/" + name + " is damaged: " + checked.error().text +
-                                  "; restore it from a copy, then run wal2lake verify");
+        FoundDamaged(name, checked.error());
         return;
     }
+    doubted_.clear();
     Tail found{*reading_, std::move(checked.value())};
     if (inflight_->genesis()) {
         const auto refusal = CheckTail(config_.names, found);

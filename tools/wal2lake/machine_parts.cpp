@@ -139,10 +139,14 @@ void Machine::PartRead(const event::ObjectRead& read)
         return;
     }
     if (*read.bytes.value() == *parts_.front().bytes) {
+        doubted_.clear();
         PartStored();
         return;
     }
-    Fail(ExitCode::kLake, config_.names.lake + "/" + FormatPartName(parts_.front().name) +
+    const std::string name = FormatPartName(parts_.front().name);
+    if (ReadsOnceMore(name, "other than it was put"))
+        return;
+    Fail(ExitCode::kLake, config_.names.lake + "/" + name +
                               " exists and is not ours: two forwarders share the name \"" +
                               config_.writer_id + "\"; start again");
 }
