@@ -1,10 +1,11 @@
 // What an object store, STS or a metadata service answers: any bytes give a listing,
-// an error for people of one line, credentials or none, and nothing else.
+// lifecycle rules, an error for people of one line, credentials or none, and nothing else.
 #include <algorithm>
 #include <string>
 
 #include "fuzz.h"
 #include "store/credentials_http.h"
+#include "store/s3_lifecycle.h"
 #include "store/s3_reply.h"
 #include "store/xml.h"
 
@@ -35,6 +36,18 @@ void CheckRefusal(int status, std::string_view body)
     FUZZ_CHECK(error.kind != ErrorKind::kDamaged);
 }
 
+// Names are for people; what is left of a prefix below a lake is no longer than it was.
+void CheckLifecycle(std::string_view body)
+{
+    const auto rules = ReadLifecycle(body);
+    if (!rules)
+        return;
+    for (const LifecycleRule& rule : *rules)
+        FUZZ_CHECK(!rule.name.empty() && IsOneLine(rule.name) && rule.prefix.size() <= body.size());
+    for (const LifecycleRule& rule : RulesBelow(*rules, "lake/"))
+        FUZZ_CHECK(rule.prefix.size() <= body.size());
+}
+
 } // namespace
 
 void Target(std::string_view input)
@@ -51,6 +64,7 @@ void Target(std::string_view input)
         for (const std::string& key : listing->keys)
             FUZZ_CHECK(key.size() <= body.size());
     (void)ParseXml(body);
+    CheckLifecycle(body);
 
     const auto credentials = ParseCredentialsJson(body, "the answer");
     if (credentials.ok())

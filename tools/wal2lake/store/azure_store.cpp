@@ -303,4 +303,11 @@ Result<std::unique_ptr<Store>> OpenAzureStore(const std::string& url, const Stor
         std::move(settings), SharedCredentials(AzureCredentials, credentials, warn), warn));
 }
 
+Result<std::vector<LifecycleRule>> AzureStore::LifecycleRules()
+{
+    return Error{ErrorKind::kPermanent,
+                 "cannot see the lifecycle rules of " + settings_.address.Describe("") +
+                     ": they are the storage account's; look with az storage account management-policy show"};
+}
+
 } // namespace wal2lake

@@ -41,6 +41,8 @@ class AzureStore : public Store
     Result<ObjectFacts> Head(const std::string& name) override;
     Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override;
     Result<Done> Delete(const std::string& name) override;
+    // They belong to the account, whose management none of our credentials reach.
+    Result<std::vector<LifecycleRule>> LifecycleRules() override;
 
   private:
     AzureCall Call(const char* doing, const std::string& name, const char* permission) const;

@@ -28,6 +28,7 @@ struct S3Dialect {
     const char* may_read;
     const char* may_delete;
     const char* may_list;
+    const char* may_see_lifecycle;
     // Bytes of one put.
     uint64_t largest_put;
 };
@@ -46,6 +47,7 @@ inline constexpr S3Dialect kAmazonS3{
     .may_read = "s3:GetObject",
     .may_delete = "s3:DeleteObject",
     .may_list = "s3:ListBucket",
+    .may_see_lifecycle = "s3:GetLifecycleConfiguration",
     .largest_put = uint64_t{5} << 30,
 };
 
@@ -64,6 +66,7 @@ inline constexpr S3Dialect kGoogleStorage{
     .may_read = "storage.objects.get",
     .may_delete = "storage.objects.delete",
     .may_list = "storage.objects.list",
+    .may_see_lifecycle = "storage.buckets.get",
     .largest_put = uint64_t{5} << 40,
 };
 

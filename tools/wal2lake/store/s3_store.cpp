@@ -4,6 +4,7 @@
 
 #include "digest.h"
 #include "store/byte_range.h"
+#include "store/s3_lifecycle.h"
 #include "store/sigv4.h"
 
 namespace wal2lake
@@ -257,6 +258,21 @@ Result<Done> S3Store::Delete(const std::string& name)
     if (error.kind == ErrorKind::kNotFound)
         return Done{};
     return error;
+}
+
+Result<std::vector<LifecycleRule>> S3Store::LifecycleRules()
+{
+    const S3Call call{"see the lifecycle rules of", std::string(Dialect().url) + settings_.address.bucket,
+                      Dialect().may_see_lifecycle, &Dialect()};
+    HttpRequest request = Request("GET", "");
+    request.query = CanonicalQuery({{"lifecycle", ""}});
+    const auto answered = Ask(call, std::move(request));
+    if (!answered.ok())
+        return answered.error();
+    auto rules = LifecycleAnswered(call, answered.value());
+    if (!rules.ok())
+        return rules;
+    return RulesBelow(std::move(rules.value()), settings_.address.prefix);
 }
 
 } // namespace wal2lake

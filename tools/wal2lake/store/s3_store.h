@@ -42,6 +42,7 @@ class S3Store : public Store
     Result<ObjectFacts> Head(const std::string& name) override;
     Result<ListPage> List(const std::string& prefix, const std::string& after, size_t limit) override;
     Result<Done> Delete(const std::string& name) override;
+    Result<std::vector<LifecycleRule>> LifecycleRules() override;
 
   private:
     const S3Dialect& Dialect() const { return *settings_.address.dialect; }

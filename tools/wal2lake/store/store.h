@@ -47,6 +47,25 @@ struct ObjectFacts {
     std::optional<int64_t> written_us;
 };
 
+// A rule by which the store itself, of old objects, makes some unreadable.
+struct LifecycleRule {
+    enum class Deed {
+        kRemoves,
+        // To where they must be restored from before they can be read.
+        kArchives,
+    };
+
+    // As people find it: its id in quotes, or which of the rules it is.
+    std::string name;
+    // It may meet what has a name that begins with this; all names where it is empty.
+    std::string prefix;
+    Deed deed = Deed::kRemoves;
+    // Of those, not all: it asks for what no name's beginning tells, such as a tag.
+    bool some = false;
+
+    bool operator==(const LifecycleRule&) const = default;
+};
+
 class Store
 {
   public:
@@ -71,6 +90,11 @@ class Store
 
     // Removes the object; no error where there is none.
     virtual Result<Done> Delete(const std::string& name) = 0;
+
+    // The rules in force that may meet objects of this lake; for the doctor to see,
+    // nothing is decided by it. Most stores have no such thing. An error where it is
+    // not known, which is no sign of a store that cannot be used.
+    virtual Result<std::vector<LifecycleRule>> LifecycleRules() { return std::vector<LifecycleRule>{}; }
 };
 
 // Is told, in the thread that uses the store, what went well and still wants
