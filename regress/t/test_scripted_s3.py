@@ -247,6 +247,19 @@ def test_what_no_store_of_ours_sends_is_refused(client):
     assert client.head("k") is None
 
 
+def test_a_lifecycle_configuration(server, client):
+    asked = [("lifecycle", "")]
+    assert answer(client.request("GET", "", asked)) == (404, "NoSuchLifecycleConfiguration")
+    server.objects.lifecycle = "<Rule><ID>tidy</ID></Rule>"
+    got = client.request("GET", "", asked)
+    assert got.status == 200 and b"<Rule><ID>tidy</ID></Rule></LifecycleConfiguration>" in got.body
+    assert client.request("PUT", "", asked, body=b"x").status == 501
+    assert server.count("lifecycle") == 2
+    with ScriptedS3(flavour="gcs") as google:
+        got = google.client.request("GET", "", asked)
+        assert got.status == 200 and b"<LifecycleConfiguration></LifecycleConfiguration>" in got.body
+
+
 def test_object_lock_needs_a_checksum(server, client):
     server.objects.needs_md5 = True
     assert answer(client.request("PUT", "k", body=b"x")) == (400, "InvalidRequest")

@@ -274,6 +274,75 @@ TEST(Doctor, AStandbyIsNotComparedWithTheLog)
     EXPECT_EQ(Codes(report), Set{"log-divergence"});
 }
 
+// ---- lifecycle rules ----
+
+TEST(DoctorLifecycle, MeetsWhatBeginsAlike)
+{
+    struct Case {
+        const char* prefix;
+        const char* met;
+    };
+    const std::vector<Case> cases = {
+        {"", " objects below cell1.main/log/, cell1.main/parts/, cell1.main/events/: "},
+        {"cell", " objects below cell1.main/log/, cell1.main/parts/, cell1.main/events/: "},
+        {"cell1.main/", " objects below cell1.main/log/, cell1.main/parts/, cell1.main/events/: "},
+        {"cell1.main/log", " objects below cell1.main/log/: "},
+        {"cell1.main/log/00000001/0000", " objects below cell1.main/log/: "},
+        {"cell1.main/p", " objects below cell1.main/parts/: "},
+        {"cell1.main/events/", " objects below cell1.main/events/: "},
+        {"cell1.main/head", nullptr},
+        {"cell1.main/logs/", nullptr},
+        {"cell10.main/", nullptr},
+        {"_wal2lake/", nullptr},
+        {"zebra", nullptr},
+    };
+    for (const Case& one : cases) {
+        SCOPED_TRACE(one.prefix);
+        SourceReport report = Sound();
+        report.lake.lifecycle_rules = {{"\"tidy\"", one.prefix, LifecycleRule::Deed::kRemoves, false}};
+        if (one.met == nullptr) {
+            EXPECT_EQ(Codes(report), Set{});
+            continue;
+        }
+        EXPECT_EQ(Codes(report), Set{"lifecycle-rule"});
+        const Finding finding = Only(report);
+        EXPECT_NE(finding.sentence.find("rule \"tidy\" removes" + std::string(one.met)), std::string::npos)
+            << finding.sentence;
+        EXPECT_EQ(DoctorExitCode({finding}), 2);
+    }
+}
+
+TEST(DoctorLifecycle, SaysWhatARuleDoesAndToHowMany)
+{
+    SourceReport report = Sound();
+    report.lake.lifecycle_rules = {{"number 1", "", LifecycleRule::Deed::kArchives, false},
+                                   {"number 2", "", LifecycleRule::Deed::kRemoves, true}};
+    const auto findings = Judge({report});
+    ASSERT_EQ(findings.size(), 2U);
+    EXPECT_EQ(FactsOf(findings[0].code).name, "lifecycle-rule");
+    EXPECT_NE(findings[0].sentence.find("rule number 1 archives objects below"), std::string::npos);
+    EXPECT_EQ(FactsOf(findings[1].code).name, "lifecycle-rule-for-some");
+    EXPECT_NE(findings[1].sentence.find("rule number 2 removes some objects below"), std::string::npos);
+    EXPECT_EQ(DoctorExitCode({findings[1]}), 1);
+}
+
+TEST(DoctorLifecycle, NotToSeeItIsNoTrouble)
+{
+    SourceReport report = Sound();
+    report.lake.lifecycle_error =
+        Error{ErrorKind::kPermanent,
+              "cannot see the lifecycle rules of s3://b: 403; allow s3:GetLifecycleConfiguration there"};
+    const Finding finding = Only(report);
+    EXPECT_EQ(FactsOf(finding.code).name, "lifecycle-hidden");
+    EXPECT_EQ(finding.sentence, "cannot see the lifecycle rules of s3://b: 403");
+    EXPECT_EQ(finding.fixes.at(0).text,
+              "allow s3:GetLifecycleConfiguration there; no rule may remove or archive objects below"
+              " cell1.main/log/, cell1.main/parts/, cell1.main/events/");
+    EXPECT_EQ(DoctorExitCode({finding}), 0);
+    report.lake.lifecycle_error->text = "cannot see them";
+    EXPECT_TRUE(Only(report).fixes.at(0).text.starts_with("look for them with the store's own tools; "));
+}
+
 TEST(Doctor, TheClockMayBeUncertain)
 {
     SourceReport report = Sound();

@@ -13,6 +13,7 @@
 #include "result.h"
 #include "source.h"
 #include "source_postgres.h"
+#include "store/store.h"
 
 namespace wal2lake
 {
@@ -127,6 +128,10 @@ struct LakeFacts {
     // Of the probe (store/probe.h): why it could not be made, or what was wrong.
     std::optional<Error> write_error;
     std::optional<std::string> not_exclusive;
+    // What the store itself does to objects, or why that cannot be seen; neither where
+    // the lake cannot be written.
+    std::vector<LifecycleRule> lifecycle_rules;
+    std::optional<Error> lifecycle_error;
     // Where the log could not be listed or its last object not be read.
     std::optional<Error> tail_error;
     std::string tail_name;

@@ -6,6 +6,7 @@
 
 #include "doctor_server_findings.h"
 #include "doctor_text.h"
+#include "trim_mark.h"
 
 namespace wal2lake
 {
@@ -27,6 +28,7 @@ class LogJudge
     void Run()
     {
         Store();
+        Lifecycle();
         Log();
     }
 
@@ -65,6 +67,51 @@ class LogJudge
                                std::to_string(*lake_.free_bytes / names_.max_size) +
                                " segments of segment.max_size; when it is full, the server keeps the WAL",
                            {{Fix::Kind::kAdvice, "make room in " + folder + ", or move the lake"}});
+    }
+
+    void Lifecycle()
+    {
+        if (lake_.lifecycle_error)
+            findings_->Add(Code::kLifecycleHidden, "lake " + names_.lake,
+                           BeforeFix(lake_.lifecycle_error->text),
+                           {{Fix::Kind::kAdvice, HiddenLifecycleFix()}});
+        for (const LifecycleRule& rule : lake_.lifecycle_rules) {
+            const std::vector<std::string> met = FoldersMet(rule.prefix);
+            if (met.empty())
+                continue;
+            const bool removes = rule.deed == LifecycleRule::Deed::kRemoves;
+            findings_->Add(
+                rule.some ? Code::kLifecycleRuleForSome : Code::kLifecycleRule, "lake " + names_.lake,
+                "the bucket's lifecycle rule " + rule.name + (removes ? " removes " : " archives ") +
+                    (rule.some ? "some " : "") + "objects below " + ListText(met, met.size()) +
+                    (removes ? ": a log that lacks one is damaged"
+                             : ": what must be restored first cannot be read"),
+                {{Fix::Kind::kAdvice, "disable the rule, or give it a prefix that is of none of"
+                                      " them; wal2lake trim removes what is old"}});
+        }
+    }
+
+    std::string HiddenLifecycleFix() const
+    {
+        const std::string fix = AfterFinding(lake_.lifecycle_error->text);
+        return (fix.empty() ? "look for them with the store's own tools" : fix) +
+               "; no rule may remove or archive objects below " + ListText(Folders(), 3);
+    }
+
+    // What of a source has to stay.
+    std::vector<std::string> Folders() const
+    {
+        return {LogPrefix(names_.source), PartsPrefix(names_.source), EventsPrefix(names_.source)};
+    }
+
+    // Those where there may be a name that begins with `prefix`.
+    std::vector<std::string> FoldersMet(const std::string& prefix) const
+    {
+        std::vector<std::string> met = Folders();
+        std::erase_if(met, [&prefix](const std::string& folder) {
+            return !folder.starts_with(prefix) && !prefix.starts_with(folder);
+        });
+        return met;
     }
 
     void Log()

@@ -51,6 +51,15 @@ void Probe(const Config& config, LakeFacts* facts)
         facts->not_exclusive = verdict.value().sentence;
 }
 
+void LookAtLifecycle(Store& store, LakeFacts* facts)
+{
+    auto rules = store.LifecycleRules();
+    if (rules.ok())
+        facts->lifecycle_rules = std::move(rules.value());
+    else
+        facts->lifecycle_error = rules.error();
+}
+
 } // namespace
 
 LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
@@ -84,6 +93,8 @@ LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
         ::rmdir(probe.c_str());
     if (above_is_new)
         ::rmdir(above.c_str());
+    if (!facts.write_error)
+        LookAtLifecycle(*store.value(), &facts);
     return facts;
 }
 

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from . import sigv4
 
 KEPT_HEADERS = ("content-type", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id")
-KNOWN_QUERY = {"list-type", "prefix", "start-after", "max-keys", "encoding-type", "continuation-token"}
+KNOWN_QUERY = {"list-type", "prefix", "start-after", "max-keys", "encoding-type", "continuation-token", "lifecycle"}
 # Of S3's flavour, and what GCS calls it.
 CONDITION = {"s3": "if-none-match", "gcs": "x-goog-if-generation-match"}
 
@@ -53,13 +53,15 @@ class Request:
 
     @property
     def kind(self):
-        """put_if_absent, put, get, head, delete, list, create_bucket or other."""
+        """put_if_absent, put, get, head, delete, list, lifecycle, create_bucket or other."""
         if self.key:
             absent = self.method == "PUT" and any(name in self.headers for name in CONDITION.values())
             return "put_if_absent" if absent else {"PUT": "put", "GET": "get", "HEAD": "head", "DELETE": "delete"}.get(
                 self.method, "other")
         if self.method == "GET" and dict(self.pairs).get("list-type") == "2":
             return "list"
+        if self.method == "GET" and [name for name, _ in self.pairs] == ["lifecycle"]:
+            return "lifecycle"
         return "create_bucket" if self.method == "PUT" and not self.query else "other"
 
 
@@ -84,6 +86,8 @@ class Objects:
         # With object lock a bucket takes no put without a checksum.
         self.needs_md5 = False
         self.page_limit = 1000
+        # What stands in the bucket's lifecycle configuration, as XML; empty: it has none.
+        self.lifecycle = ""
 
     def answer(self, request):
         """Carry it out; what a client that is believed gets."""
@@ -98,7 +102,7 @@ class Objects:
         if not known:
             return error(404, "NoSuchBucket", BucketName=request.bucket)
         handler = {"put": self.put, "put_if_absent": self.put, "get": self.get, "head": self.get, "delete": self.delete,
-                   "list": self.list}.get(kind)
+                   "list": self.list, "lifecycle": self.describe_lifecycle}.get(kind)
         return handler(request) if handler else error(501, "NotImplemented", f"{request.method} {request.path}?{request.query}")
 
     def not_taken(self, request):
@@ -194,6 +198,16 @@ class Objects:
             if objects.pop(request.key, None) is not None:
                 keys.pop(bisect.bisect_left(keys, request.key.encode()))
         return Answer(204)
+
+    def describe_lifecycle(self, request):
+        """Nothing is done by its rules."""
+        if not self.lifecycle and self.flavour == "s3":
+            return error(404, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist",
+                         BucketName=request.bucket)
+        space = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"' if self.flavour == "s3" else ""
+        body = (f'<?xml version="1.0" encoding="UTF-8"?>\n<LifecycleConfiguration{space}>{self.lifecycle}'
+                "</LifecycleConfiguration>")
+        return Answer(200, {"content-type": "application/xml"}, body.encode())
 
     # ---- listing ----
 
