@@ -88,8 +88,7 @@ TEST_F(CredentialsSecrecy, OfFiles)
              "[default]\naws_secret_access_key = Canary7\n",
              "[default]\naws_access_key_id = Canary7\naws_secret_access_key = Canary7 Canary7\n",
              "[default]\naws_access_key_id = SEC RET\naws_secret_access_key = Canary7\n",
-             "[default]\naws_access_key_id = Canary7\naws_secret_access_key = "
-             "X\naws_session_token=Canary7\x01\n",
+             "[default]\naws_access_key_id=A\naws_secret_access_key=X\naws_session_token=Canary7\x01\n",
              "[default]\ncredential_process = helper --password Canary7\n",
              "[default]\nrole_arn = Canary7\nsource_profile = Canary7\n",
              "[default]\nrole_arn = Canary7\nweb_identity_token_file = /none\n",
