@@ -23,6 +23,13 @@ def real():
         yield server
 
 
+@pytest.fixture(scope="module")
+def named():
+    """One that also knows buckets by host name."""
+    with RealS3(domain="localhost") as server:
+        yield server
+
+
 def conformance(server, *, environment=None, chosen="*"):
     """The suite over a server, by the environment alone."""
     done = subprocess.run([forwarder.built("store_conformance"), f"--gtest_filter={chosen}"], capture_output=True, text=True,
@@ -35,6 +42,22 @@ def test_the_suite_passes_on_a_real_server(real):
     code, said = conformance(real)
     assert code == 0, said[-3000:]
     assert "[  PASSED  ] 13 tests" in said
+    assert real.client.keys() == []
+
+
+def by_host_name(server):
+    """The bucket is in the host's name, which libcurl finds on the loopback."""
+    return {"AWS_ENDPOINT_URL": f"http://localhost:{server.port}", "WAL2LAKE_TEST_PATH_STYLE": "false"}
+
+
+def test_the_suite_passes_with_the_bucket_in_the_host_name(named, real):
+    code, said = conformance(named, environment=by_host_name(named))
+    assert code == 0, said[-3000:]
+    assert "[  PASSED  ] 13 tests" in said
+    assert named.client.keys() == []
+    # The same requests mean nothing to a server that knows no host names; or the bucket was in the path all the time.
+    code, said = conformance(real, environment=by_host_name(real), chosen="*OverwriteReplaces*")
+    assert code != 0 and "[  FAILED  ] StoreConformance.OverwriteReplaces" in said, said[-3000:]
     assert real.client.keys() == []
 
 
@@ -62,12 +85,12 @@ def test_the_suite_finds_a_server_that_heeds_no_condition():
         assert "[  FAILED  ] StoreConformance.OnlyOneOfManyCreates" in said
 
 
-def bucket_app(database, folder, server, name):
+def bucket_app(database, folder, server, name, *, endpoint=None, lines=""):
     """An app whose lake is in the bucket. Endpoint and region stand in its file, keys in the environment of each call."""
     app = App(database, folder)
     url = f"s3://{BUCKET}/{name}"
     text = app.config.read_text(encoding="utf-8").replace(
-        f'url = "file://{app.lake}"', f'url = "{url}"\nendpoint = "{server.url}"\nregion = "{REGION}"')
+        f'url = "file://{app.lake}"', f'url = "{url}"\nendpoint = "{endpoint or server.url}"\nregion = "{REGION}"\n{lines}')
     app.config.write_text(text, encoding="utf-8")
     if isinstance(server, RealS3):
         app.lake = server.data / BUCKET / name
@@ -78,17 +101,17 @@ def keys(credentials=ROOT):
     return {"AWS_ACCESS_KEY_ID": credentials.access, "AWS_SECRET_ACCESS_KEY": credentials.secret}
 
 
-def test_a_lake_in_a_bucket(database, tmp_path, real):
-    app, url = bucket_app(database, tmp_path, real, "lake of mine")
+def command(*arguments, environment=None, code=0):
+    done = forwarder.command(*arguments, env=environment or keys())
+    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    return done.stdout.decode()
 
-    def command(*arguments, environment=None, code=0):
-        done = forwarder.command(*arguments, env=environment or keys())
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done.stdout.decode()
 
+def ship(app, folder):
+    """From the slot's creation to the end of a forwarder, which is answered; its lake has all."""
     command("slot", "create", "-c", app.config)
-    app.oracle = database.oracle()
-    running = forwarder.Forwarder(app.config, tmp_path / "forwarder.log")
+    app.oracle = app.database.oracle()
+    running = forwarder.Forwarder(app.config, folder / "forwarder.log")
     with running.start(environment=keys()):
         app.insert(3)
         wanted = app.oracle.transactions()[-1].end_lsn
@@ -97,6 +120,22 @@ def test_a_lake_in_a_bucket(database, tmp_path, real):
     # The independent reader looks at the server's own files.
     app.complete()
     assert "sound" in command("verify", "-c", app.config)
+    return running
+
+
+def test_a_lake_in_a_bucket_that_is_a_host_name(database, tmp_path, named):
+    app, _ = bucket_app(database, tmp_path, named, "by name", endpoint=f"http://localhost:{named.port}",
+                        lines="path_style = false")
+    ship(app, tmp_path)
+    # Its file does decide: the bucket's name is no path's.
+    app.config.write_text(app.config.read_text(encoding="utf-8").replace(f"localhost:{named.port}", f"127.0.0.1:{named.port}"),
+                          encoding="utf-8")
+    command("verify", "-c", app.config, code=5)
+
+
+def test_a_lake_in_a_bucket(database, tmp_path, real):
+    app, url = bucket_app(database, tmp_path, real, "lake of mine")
+    running = ship(app, tmp_path)
     assert len(command("cat", "-c", app.config, url).splitlines()) == 3
     # A URL and the environment of AWS's tools are enough.
     assert "sound" in command("verify", "--lake", url, environment=real.command_environment())

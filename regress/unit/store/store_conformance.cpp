@@ -1,10 +1,12 @@
 // The suite over the store that WAL2LAKE_TEST_STORE names, such as
-// s3://bucket/prefix, with the environment of the AWS tools. Each test works under a
-// prefix of its own and removes what it wrote.
+// s3://bucket/prefix, with the environment of the AWS tools. With WAL2LAKE_TEST_PATH_STYLE
+// (true or false) the bucket is in the path or in the host's name, as lake.path_style has
+// it. Each test works under a prefix of its own and removes what it wrote.
 #include "conformance.h"
 
 #include <atomic>
 #include <cstdlib>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -22,6 +24,14 @@ namespace
 const char* UrlOfTest()
 {
     return std::getenv("WAL2LAKE_TEST_STORE");
+}
+
+StoreOptions OptionsOfTest()
+{
+    StoreOptions options;
+    if (const char* path_style = std::getenv("WAL2LAKE_TEST_PATH_STYLE"))
+        options.path_style = std::string_view(path_style) == "true";
+    return options;
 }
 
 class UrlPlace : public StorePlace
@@ -45,7 +55,7 @@ class UrlPlace : public StorePlace
 
     std::unique_ptr<Store> Open() override
     {
-        auto store = OpenStore(url_);
+        auto store = OpenStore(url_, OptionsOfTest());
         if (!store.ok()) {
             std::fprintf(stderr, "%s\n", store.error().text.c_str());
             std::abort();
