@@ -5,6 +5,7 @@ import threading
 from . import forwarder, tokens
 from .compare import differences
 from .lake import Lake
+from .lake_place import Folder
 
 TABLE = "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text)"
 INSERT = "INSERT INTO t (email) VALUES ('a@example.com')"
@@ -15,27 +16,29 @@ def is_t(table):
 
 
 class Source:
-    """One source. `running` is its forwarder, not started yet; `another` makes more of them."""
+    """One source. `running` is its forwarder, not started yet; `another` makes more of them. The lake is a folder, or where a
+    place of lake_place.py says."""
 
-    def __init__(self, database, folder, *, begun=True, extra="", **segment):
+    def __init__(self, database, folder, *, begun=True, extra="", place=None, **segment):
         self.database, self.cluster, self.folder = database, database.cluster, folder
-        self.lake, self.slot = folder / "lake", f"{database.name[:50]}_w2l"
+        self.place = place or Folder(folder / "lake")
+        self.lake, self.slot = place or self.place.path, f"{database.name[:50]}_w2l"
         database.execute(TABLE)
         database.label("t", id="green", email="red hash domain=email")
         self.segment, self.extra = segment, extra
         self.config = self.configuration("w.toml")
         if begun:
-            assert forwarder.command("slot", "create", "-c", self.config).returncode == 0
+            assert forwarder.command("slot", "create", "-c", self.config, env=self.place.environment).returncode == 0
         self.oracle = database.oracle()
         self.running = self.another("forwarder.log")
 
     def configuration(self, name, **more):
-        values = {"slot": self.slot, "extra": self.extra, **self.segment, **more}
-        return forwarder.write_config(self.folder / name, self.lake, self.cluster.conninfo(self.database.name),
+        values = {"slot": self.slot, "extra": self.extra, "lake_lines": self.place.lines, **self.segment, **more}
+        return forwarder.write_config(self.folder / name, self.place.url, self.cluster.conninfo(self.database.name),
                                       **values)
 
     def another(self, log, config=None):
-        return forwarder.Forwarder(config or self.config, self.folder / log)
+        return forwarder.Forwarder(config or self.config, self.folder / log, environment=self.place.environment)
 
     def start(self, **more):
         self.running.start(**more)
@@ -45,7 +48,7 @@ class Source:
         self.database.execute(*[INSERT] * times)
 
     def segments(self):
-        return Lake(self.lake, forwarder.SOURCE).segments()
+        return Lake(self.place.folder(), forwarder.SOURCE).segments()
 
     def confirmed(self):
         return self.slot_lsn("confirmed_flush_lsn")
