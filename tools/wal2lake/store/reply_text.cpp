@@ -21,7 +21,15 @@ std::string HarmlessWord(std::string_view text)
 
 std::string HarmlessLine(std::string_view text)
 {
-    std::string line(text.substr(0, kLongestLine));
+    std::string line;
+    for (size_t at = 0; at < text.size() && line.size() < kLongestLine;) {
+        const size_t end = std::min(text.find(' ', at), text.size());
+        line += end - at > kLongestWord ? "..." : text.substr(at, end - at);
+        if (end < text.size())
+            line += ' ';
+        at = end + 1;
+    }
+    line.resize(std::min(line.size(), kLongestLine));
     std::replace_if(
         line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return line;

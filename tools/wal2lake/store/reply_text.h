@@ -14,7 +14,9 @@ namespace wal2lake
 // dropped whole.
 std::string HarmlessWord(std::string_view text);
 
-// At most 200 characters in one line; what is not printable ASCII becomes '?'.
+// At most 200 characters in one line; what is not printable ASCII becomes '?', and a
+// word of more than 64 characters "...": it could be a token or a signature that
+// somebody quotes.
 std::string HarmlessLine(std::string_view text);
 
 // Larger answers are no refusals.
