@@ -366,6 +366,45 @@ def test_a_server_whose_clock_is_off(forwarded):
         assert run.judge(load) == []
 
 
+# More than the budget of wal2lake.example.toml, compressed too; at half of it reading waits.
+VOLUME_MB, TRANSACTION_MB, BUDGET_MB = 448, 16, 256
+# The program itself, a request on its way, and what the heap keeps.
+BESIDE_MB = 64
+
+
+def test_memory_with_the_default_budget(forwarded, note):
+    """The store is away while more is written than may be held, in rows that do not compress."""
+    with ScriptedS3() as server:
+        run = forwarded("budget", server, max_age="300ms", max_size="64MiB")
+        run.begin()
+        run.database.execute("SECURITY LABEL FOR wal2lake ON COLUMN ledger.note IS 'green'",
+                             "ALTER TABLE ledger ALTER note SET STORAGE EXTERNAL")
+        run.start()
+        forwarder.wait_until_streaming(run.main, run.cluster, run.slot)
+        server.down()
+        began = run.cluster.flush_lsn()
+        # Written again it compresses no better: the compressor does not look back that far. Base64 has 6 bits in 8.
+        rows = TRANSACTION_MB << 4
+        run.database.execute(
+            "CREATE TABLE pool AS SELECT i, n FROM generate_series(1, %d) i, LATERAL (SELECT "
+            "string_agg(encode(sha512((random()::text || i || j)::bytea), 'base64'), '') n FROM generate_series(1, 735) j) s" % rows)
+        for number in range(VOLUME_MB // TRANSACTION_MB):
+            run.database.execute("INSERT INTO ledger (client, seq, txid, payee, note) "
+                                 f"SELECT 1, {number * rows} + i, txid_current(), 'payee', n FROM pool")
+        written = run.cluster.flush_lsn() - began
+        run.wait_for(lambda: events(run, "paused"), "reading to wait", 60)
+        time.sleep(1)
+        held = max(int(line["buffered_bytes"]) for line in events(run, "paused")) >> 20
+        server.up()
+        took = shipped_since(run, timeout=60)
+        peak = memory_kib(run, "VmHWM") >> 10
+        note(f"{written >> 20} MiB of WAL, {held} MiB buffered when reading stopped, at most {peak} MiB of memory, level after {took:.1f} s")
+        assert held >= BUDGET_MB // 2 - 1 and written >> 20 > BUDGET_MB
+        assert peak < BUDGET_MB + BESIDE_MB
+        assert run.main.terminate() == 0
+        assert forwarder.command("verify", "-c", run.config, env=run.place.environment).returncode == 0
+
+
 # ---- secrets ----
 
 def nothing_secret(run, credentials):
