@@ -132,6 +132,8 @@ RecordKind RecordKindOf(uint64_t tag)
         return RecordKind::kMessage;
     case BytesTag(7):
         return RecordKind::kStats;
+    case BytesTag(8):
+        return RecordKind::kValueChunk;
     default:
         return RecordKind::kUnknown;
     }

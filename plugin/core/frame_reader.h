@@ -89,6 +89,7 @@ enum class RecordKind : uint8_t {
     kTruncate,
     kMessage,
     kStats,
+    kValueChunk,
 };
 
 struct RecordView {

@@ -22,6 +22,7 @@ namespace
 
 /* What a change needs to be shown of its relation. */
 struct KnownColumn {
+    uint32_t attnum = 0;
     std::string name;
     bool is_key = false;
 };
@@ -257,6 +258,9 @@ KnownColumn AddColumn(std::string_view bytes, Lines* lines)
     FieldReader field = lines->Fields(bytes);
     while (field.Next()) {
         switch (field.tag()) {
+        case VarintTag(1):
+            column.attnum = field.Uint32();
+            break;
         case BytesTag(2):
             column.name = field.Text();
             break;
@@ -400,6 +404,73 @@ void AddChange(const RecordView& record, const Relations& relations, Lines* line
     }
 }
 
+void AddColumnName(const Relations& relations, uint32_t relation_id, uint32_t attnum, Lines* lines)
+{
+    const auto found = relations.find(relation_id);
+    if (found != relations.end())
+        for (const KnownColumn& column : found->second.columns)
+            if (column.attnum == attnum) {
+                lines->AddName(column.name);
+                return;
+            }
+    lines->Add("#").Add(attnum);
+}
+
+/* Where a piece belongs and how much it is; its bytes would be a line of a megabyte. */
+void AddValueChunk(const RecordView& record, const Relations& relations, Lines* lines)
+{
+    constexpr std::array<const char*, 3> kSides = {"unspecified", "new", "old"};
+    constexpr std::array<const char*, 4> kKinds = {"unspecified", "text", "bytes", "numeric"};
+    uint32_t relation_id = 0, attnum = 0;
+    int32_t side = 0, kind = 0;
+    uint64_t offset = 0, total = 0;
+    bool last = false;
+    size_t length = 0;
+    FieldReader field = lines->Fields(record.body);
+    while (field.Next()) {
+        switch (field.tag()) {
+        case VarintTag(1):
+            relation_id = field.Uint32();
+            break;
+        case VarintTag(2):
+            side = field.Enum();
+            break;
+        case VarintTag(3):
+            attnum = field.Uint32();
+            break;
+        case VarintTag(4):
+            kind = field.Enum();
+            break;
+        case VarintTag(5):
+            offset = field.Uint64();
+            break;
+        case VarintTag(6):
+            total = field.Uint64();
+            break;
+        case VarintTag(7):
+            last = field.Bool();
+            break;
+        case BytesTag(8):
+            length = field.Bytes().size();
+            break;
+        }
+    }
+    lines->Start().Add(record.ordinal).Add(" CHUNK ");
+    AddTableName(relations, relation_id, lines);
+    lines->Add(": ").Add(NameOf(kSides, side)).Add(" ");
+    AddColumnName(relations, relation_id, attnum, lines);
+    lines->Add(" ")
+        .Add(NameOf(kKinds, kind))
+        .Add(" ")
+        .Add(offset)
+        .Add("+")
+        .Add(length)
+        .Add(" of ")
+        .Add(total);
+    if (last)
+        lines->Add(" last");
+}
+
 void AddTruncate(const RecordView& record, const Relations& relations, Lines* lines)
 {
     lines->Start().Add(record.ordinal).Add(" TRUNCATE");
@@ -508,6 +579,9 @@ ReadResult AddBatch(std::string_view bytes, Relations* relations, Lines* lines)
             break;
         case RecordKind::kStats:
             AddStats(record, lines);
+            break;
+        case RecordKind::kValueChunk:
+            AddValueChunk(record, *relations, lines);
             break;
         case RecordKind::kMessage:
             AddMessage(record, lines);

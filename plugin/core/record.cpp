@@ -3,6 +3,7 @@
 #include "core/guard.h"
 #include "core/wire.h"
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ namespace
 constexpr size_t kPrefix = 24;
 /* Tags, lengths and small fields of a change around its rows: 45 at most. */
 constexpr size_t kChangeOverhead = 64;
+/* The same of a chunk around its bytes: 73 at most. */
+constexpr size_t kChunkOverhead = 80;
 /* Tags and lengths of a value around its bytes; a token fits in as well. */
 constexpr size_t kValueOverhead = 24;
 /* The same of a column, and of a relation, around their names. */
@@ -32,7 +35,7 @@ constexpr uint32_t kCommitted = 1, kRecords = 5, kLast = 6;
 }
 namespace record_field
 {
-constexpr uint32_t kOrdinal = 1, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7;
+constexpr uint32_t kOrdinal = 1, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7, kValueChunk = 8;
 }
 namespace change_field
 {
@@ -45,6 +48,7 @@ constexpr uint32_t kInt = 1, kFloat64 = 2, kFloat32 = 3, kBool = 4, kText = 5, k
 }
 constexpr uint8_t kMarkerUnchanged = 1;
 constexpr uint8_t kMarkerWithheld = 2;
+constexpr uint8_t kMarkerChunked = 3;
 
 /* The field of a value that is sent as its bytes; 0 for all others. */
 uint32_t BytesField(const w2l_value& value)
@@ -141,6 +145,8 @@ uint8_t* PutSmallValue(uint8_t* at, const w2l_value& value, w2l_status* status)
         return PutMarker(at, kMarkerUnchanged);
     case W2L_VALUE_WITHHELD:
         return PutMarker(at, kMarkerWithheld);
+    case W2L_VALUE_CHUNKED:
+        return PutMarker(at, kMarkerChunked);
     case W2L_VALUE_UNCARRIED:
         return PutUncarried(at, value);
     case W2L_VALUE_TOKEN:
@@ -235,6 +241,39 @@ struct ChangeHeader {
     size_t record;
     size_t size;
 };
+
+/* ---- chunks: large, so copied once ---- */
+
+/* The number of ValueChunk.Kind. */
+uint8_t ChunkKind(const w2l_chunk& chunk)
+{
+    switch (chunk.kind) {
+    case W2L_VALUE_TEXT:
+        return 1;
+    case W2L_VALUE_BYTES:
+        return 2;
+    case W2L_VALUE_NUMERIC:
+        return 3;
+    default:
+        return 0;
+    }
+}
+
+/* What is written as a varint behind its tag, in the order of the fields; 0 is left out. */
+struct NumberField {
+    uint32_t field;
+    uint64_t number;
+};
+std::array<NumberField, 7> NumbersOf(const w2l_chunk& chunk)
+{
+    return {{{1, chunk.relation_id},
+             {2, static_cast<uint64_t>(chunk.side)},
+             {3, chunk.attnum},
+             {4, ChunkKind(chunk)},
+             {5, chunk.offset},
+             {6, chunk.total},
+             {7, chunk.offset + chunk.length == chunk.total}}};
+}
 
 /* ---- the rare records, through protozero's writer and a string ---- */
 
@@ -331,6 +370,11 @@ extern "C" size_t w2l_bound_change(const w2l_change* change) noexcept
     return bound;
 }
 
+extern "C" size_t w2l_bound_chunk(const w2l_chunk* chunk) noexcept
+{
+    return kChunkOverhead + chunk->length;
+}
+
 extern "C" size_t w2l_bound_relation(const w2l_relation* relation) noexcept
 {
     size_t bound = kRelationOverhead + std::strlen(relation->namespace_) + std::strlen(relation->name) +
@@ -407,6 +451,34 @@ extern "C" w2l_status w2l_batch_append_change(w2l_batch* batch, const w2l_change
         at = PutByte(at, static_cast<uint8_t>(change->old_kind));
     }
     batch->hint.rows = rows;
+    batch->length = static_cast<size_t>(at - batch->data);
+    return W2L_OK;
+}
+
+extern "C" w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* chunk) noexcept
+{
+    constexpr uint32_t kData = 8;
+    const auto numbers = NumbersOf(*chunk);
+    size_t body = LengthDelimitedSize(chunk->length);
+    for (const auto& [field, number] : numbers)
+        if (number != 0)
+            body += 1 + VarintSize(number);
+    const size_t ordinal = chunk->ordinal != 0 ? 1 + VarintSize(chunk->ordinal) : 0;
+    const size_t record = ordinal + LengthDelimitedSize(body);
+    if (LengthDelimitedSize(record) > batch->capacity - batch->length)
+        return W2L_NO_SPACE;
+
+    uint8_t* at = batch->data + batch->length;
+    at = PutByte(at, BytesTag(batch_field::kRecords));
+    at = PutVarint(at, record);
+    if (ordinal != 0)
+        at = PutVarint(PutByte(at, VarintTag(record_field::kOrdinal)), chunk->ordinal);
+    at = PutByte(at, BytesTag(record_field::kValueChunk));
+    at = PutVarint(at, body);
+    for (const auto& [field, number] : numbers)
+        if (number != 0)
+            at = PutVarint(PutByte(at, VarintTag(field)), number);
+    at = PutLengthDelimited(at, kData, chunk->bytes, chunk->length);
     batch->length = static_cast<size_t>(at - batch->data);
     return W2L_OK;
 }

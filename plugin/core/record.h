@@ -38,6 +38,7 @@ typedef enum w2l_value_kind {
     W2L_VALUE_UNCHANGED,
     W2L_VALUE_WITHHELD,
     W2L_VALUE_UNCARRIED, /* reason, integer = size in bytes */
+    W2L_VALUE_CHUNKED,   /* its chunks were appended before */
     W2L_VALUE_HASH_INT,  /* integer and domain: becomes a token here */
     W2L_VALUE_HASH_BYTES /* bytes, canonical and domain: becomes a token here */
 } w2l_value_kind;
@@ -91,6 +92,22 @@ typedef struct w2l_change {
     w2l_old_kind old_kind; /* NONE: old_row is ignored */
     w2l_row old_row;
 } w2l_change;
+
+/* Numbers are those of the wire (ValueChunk.Side). */
+typedef enum w2l_side { W2L_SIDE_NEW = 1, W2L_SIDE_OLD = 2 } w2l_side;
+
+/* Some bytes of a value too large for its row. */
+typedef struct w2l_chunk {
+    uint64_t ordinal; /* that of the change */
+    uint32_t relation_id;
+    w2l_side side;
+    uint32_t attnum;
+    w2l_value_kind kind; /* TEXT, BYTES or NUMERIC */
+    uint64_t offset;     /* bytes of the value before these */
+    uint64_t total;      /* bytes of the value */
+    const char* bytes;
+    size_t length;
+} w2l_chunk;
 
 typedef struct w2l_column {
     uint32_t attnum;
@@ -164,6 +181,7 @@ typedef struct w2l_batch {
 
 /* Upper bounds of what append will write, in bytes. Cheap; never less than needed. */
 size_t w2l_bound_change(const w2l_change* change) W2L_NOEXCEPT;
+size_t w2l_bound_chunk(const w2l_chunk* chunk) W2L_NOEXCEPT;
 size_t w2l_bound_relation(const w2l_relation* relation) W2L_NOEXCEPT;
 size_t w2l_bound_truncate(const w2l_truncate* truncate) W2L_NOEXCEPT;
 size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
@@ -177,6 +195,7 @@ w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) W2L
  * Change computes the tokens.
  */
 w2l_status w2l_batch_append_change(w2l_batch* batch, const w2l_change* change) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* chunk) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,

@@ -116,6 +116,27 @@ void batch_append_change(Session* session, w2l_change* change)
     send_if_full(session);
 }
 
+void batch_append_value(Session* session, const Column* column, w2l_value_kind kind, const char* bytes,
+                        size_t length)
+{
+    w2l_chunk chunk = {0};
+
+    chunk.ordinal = session->ordinal;
+    chunk.relation_id = session->current->wire.id;
+    chunk.side = session->side;
+    chunk.attnum = column->wire->attnum;
+    chunk.kind = kind;
+    chunk.total = length;
+    while (chunk.offset < length) {
+        chunk.bytes = bytes + chunk.offset;
+        chunk.length = Min(length - chunk.offset, CHUNK_BYTES);
+        make_room(session, w2l_bound_chunk(&chunk));
+        report_status(w2l_batch_append_chunk(&session->batch, &chunk), "encoding a piece of a value");
+        send_if_full(session);
+        chunk.offset += chunk.length;
+    }
+}
+
 void batch_append_truncate(Session* session, const w2l_truncate* truncate)
 {
     make_room(session, w2l_bound_truncate(truncate));

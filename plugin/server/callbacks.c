@@ -78,6 +78,7 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
     parse_options(ctx->output_plugin_options, &session->options);
 
     session->change_context = AllocSetContextCreate(ctx->context, "wal2lake change", ALLOCSET_DEFAULT_SIZES);
+    session->value_context = AllocSetContextCreate(ctx->context, "wal2lake value", ALLOCSET_DEFAULT_SIZES);
     session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
     session->keys = key_ring_load(ctx->context, policy);
     policy_cache_create(session);
@@ -157,7 +158,7 @@ static void read_old_row(Session* session, Table* table, Relation relation, Heap
     if (tuple == NULL || (key_only && table->key_count == 0))
         return;
     change->old_kind = key_only ? W2L_OLD_KEY : W2L_OLD_FULL;
-    change->old_row = read_row(session, table, relation, tuple, key_only, table->old_values);
+    change->old_row = read_row(session, table, relation, tuple, W2L_SIDE_OLD, key_only, table->old_values);
 }
 
 void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
@@ -179,7 +180,6 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
 
     record.ordinal = session->ordinal;
     record.relation_id = table->wire.id;
-    session->inline_bytes = 0;
     switch (change->action) {
     case REORDER_BUFFER_CHANGE_INSERT:
         record.operation = W2L_INSERT;
@@ -195,7 +195,8 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
     }
     if (record.operation != W2L_DELETE && new_tuple != NULL) {
         record.has_new = true;
-        record.new_row = read_row(session, table, relation, &new_tuple->tuple, false, table->new_values);
+        record.new_row =
+            read_row(session, table, relation, &new_tuple->tuple, W2L_SIDE_NEW, false, table->new_values);
     }
     if (record.operation != W2L_INSERT)
         read_old_row(session, table, relation, old_tuple != NULL ? &old_tuple->tuple : NULL, &record);

@@ -94,7 +94,8 @@ bool survives(Session* session, void (*body)(void*), void* argument)
     {
         CurrentResourceOwner = owner;
         MemoryContextSwitchTo(context);
-        if (must_rethrow(geterrcode()))
+        session->value_error = geterrcode();
+        if (must_rethrow(session->value_error))
             PG_RE_THROW();
         /* The text may quote the value: it is forgotten, not reported. */
         FlushErrorState();

@@ -25,11 +25,12 @@
 #include "core/token.h"
 #include "policy/policy.h"
 
-/* Values above this are not carried (docs/record_format.md). */
-#define MAX_INLINE_VALUE (1024 * 1024)
-/* Once a change holds this much, its values above SMALL_VALUE are not carried. */
-#define MAX_INLINE_CHANGE (4 * 1024 * 1024)
+/* Once a row holds this much, its values above SMALL_VALUE travel in chunks (docs/record_format.md). */
+#define MAX_INLINE_ROW (1024 * 1024)
 #define SMALL_VALUE (4 * 1024)
+#define CHUNK_BYTES (1024 * 1024)
+/* What may become larger than this is read in a context of its own, so that one such value is held at a time. */
+#define LARGE_VALUE (64 * 1024)
 
 typedef struct Session Session;
 typedef struct Column Column;
@@ -103,13 +104,16 @@ struct Session {
 
     /* one change */
     MemoryContext change_context;
-    size_t inline_bytes;
-    Table* current; /* whose values are read */
+    MemoryContext value_context; /* one large value, while it is read */
+    Table* current;              /* whose values are read */
+    w2l_side side;
+    size_t inline_bytes; /* of the row that is read */
 
     /* output functions */
     bool session_pinned;     /* settings hold for the whole connection */
     bool transaction_pinned; /* settings hold until the transaction ends */
     ResourceOwner value_owner;
+    int value_error; /* SQLSTATE of the last call that did not survive */
 };
 
 /* options.c: reads the client's options; ERROR names what is wrong. */
@@ -154,9 +158,9 @@ extern Table* lookup_table(Session* session, Relation relation);
 
 /* tuple_reader.c: from tuple to values, through the decision. */
 extern ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid);
-/* `key_only`: the row is an old key. Answers the row to encode; pointers are good until the next change. */
-extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, bool key_only,
-                        w2l_value* values);
+/* `key_only`: the row is an old key. What is too large for the row is appended to the batch as chunks. Answers the row to encode; pointers are good until the next change. */
+extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_side side,
+                        bool key_only, w2l_value* values);
 
 /* output_text.c: calls that may fail on a value. */
 /* Makes output functions independent of the session's settings until the transaction ends. */
@@ -171,6 +175,9 @@ extern const char* utf8_name(Session* session, const char* name);
 /* batch.c: the open batch. */
 extern void batch_append_table(Session* session, Table* table);
 extern void batch_append_change(Session* session, w2l_change* change);
+/* A value too large for its row, in pieces. */
+extern void batch_append_value(Session* session, const Column* column, w2l_value_kind kind, const char* bytes,
+                               size_t length);
 extern void batch_append_truncate(Session* session, const w2l_truncate* truncate);
 extern void batch_append_stats(Session* session);
 /* Sends what is open as the last frame of the transaction, if anything of it was or is to be sent. */

@@ -22,9 +22,6 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* A value to hash that is larger than this becomes a token at once, so that one such is held at a time. */
-#define HASH_AT_ONCE (64 * 1024)
-
 #define UNIX_EPOCH_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 #define UNIX_EPOCH_US ((int64)UNIX_EPOCH_DAYS * USECS_PER_DAY)
 
@@ -46,14 +43,6 @@ static void set_uncarried(Session* session, w2l_reason reason, Size bytes, w2l_v
 
 /* ---- bytes ---- */
 
-/* True if a clear value of that many bytes still fits into the change. Below SMALL_VALUE it always does. */
-static bool fits(Session* session, Size bytes)
-{
-    if (bytes <= SMALL_VALUE)
-        return true;
-    return bytes <= MAX_INLINE_VALUE && session->inline_bytes + bytes <= MAX_INLINE_CHANGE;
-}
-
 typedef struct Detoast {
     struct varlena* value; /* in and out */
 } Detoast;
@@ -65,39 +54,46 @@ static void detoast(void* argument)
     call->value = pg_detoast_datum_packed(call->value);
 }
 
+/* What decoding put together of a value's pieces is in memory: it need not be copied. */
+static struct varlena* put_together(struct varlena* value)
+{
+    struct varatt_indirect redirect;
+
+    if (!VARATT_IS_EXTERNAL_INDIRECT(value))
+        return value;
+    VARATT_EXTERNAL_GET_POINTER(redirect, value);
+    return redirect.pointer;
+}
+
 /*
  * The bytes of a varlena that is not on disk, or false and a marker in *out.
- * `clear`: the bytes are to be sent, so they must fit.
+ * `clear`: what is told of a value that fails may tell its size.
  */
 static bool varlena_bytes(Session* session, Datum datum, bool clear, const char** bytes, Size* length,
                           w2l_value* out)
 {
-    Detoast call = {(struct varlena*)DatumGetPointer(datum)};
+    Detoast call = {put_together((struct varlena*)DatumGetPointer(datum))};
 
-    if (VARATT_IS_EXTERNAL(call.value) || VARATT_IS_COMPRESSED(call.value)) {
-        Size raw = toast_raw_datum_size(datum) - VARHDRSZ;
-
-        if (clear && !fits(session, raw)) {
-            set_uncarried(session, W2L_REASON_TOO_LARGE, raw, out);
-            return false;
-        }
-        if (!survives(session, detoast, &call)) {
-            /* The size of a value that is to be hashed is part of what is kept in. */
-            set_uncarried(session, W2L_REASON_OUTPUT_FAILED, clear ? raw : 0, out);
-            return false;
-        }
+    if ((VARATT_IS_EXTERNAL(call.value) || VARATT_IS_COMPRESSED(call.value)) &&
+        !survives(session, detoast, &call)) {
+        set_uncarried(session, W2L_REASON_OUTPUT_FAILED, clear ? toast_raw_datum_size(datum) - VARHDRSZ : 0,
+                      out);
+        return false;
     }
     *bytes = VARDATA_ANY(call.value);
     *length = VARSIZE_ANY_EXHDR(call.value);
-    if (clear && !fits(session, *length)) {
-        set_uncarried(session, W2L_REASON_TOO_LARGE, *length, out);
-        return false;
-    }
     return true;
 }
 
-static void set_bytes(Session* session, w2l_value_kind kind, const char* bytes, Size length, w2l_value* out)
+/* The only way of clear bytes into a row: in it, or ahead of it in chunks. */
+static void set_bytes(Session* session, Column* column, w2l_value_kind kind, const char* bytes, Size length,
+                      w2l_value* out)
 {
+    if (length > SMALL_VALUE && session->inline_bytes + length > MAX_INLINE_ROW) {
+        batch_append_value(session, column, kind, bytes, length);
+        out->kind = W2L_VALUE_CHUNKED;
+        return;
+    }
     out->kind = kind;
     out->bytes = bytes;
     out->length = length;
@@ -167,14 +163,12 @@ static bool to_utf8(Session* session, const char** text, Size* length)
     return true;
 }
 
-static void set_text(Session* session, const char* text, Size length, w2l_value* out)
+/* What is no text is sent as the bytes that it is. */
+static void set_text(Session* session, Column* column, const char* text, Size length, w2l_value* out)
 {
-    if (!to_utf8(session, &text, &length))
-        set_uncarried(session, W2L_REASON_INVALID_TEXT, length, out);
-    else if (!fits(session, length))
-        set_uncarried(session, W2L_REASON_TOO_LARGE, length, out);
-    else
-        set_bytes(session, W2L_VALUE_TEXT, text, length, out);
+    w2l_value_kind kind = to_utf8(session, &text, &length) ? W2L_VALUE_TEXT : W2L_VALUE_BYTES;
+
+    set_bytes(session, column, kind, text, length, out);
 }
 
 /* ---- output functions ---- */
@@ -205,20 +199,15 @@ static void call_output(void* argument)
 /* Text of a clear value by its type's output function, or false and a marker. */
 static bool output_text(Session* session, Column* column, Datum datum, OutputCall* call, w2l_value* out)
 {
-    if (column->is_varlena) {
-        Size raw = toast_raw_datum_size(datum) - VARHDRSZ;
-
-        if (!fits(session, raw)) {
-            set_uncarried(session, W2L_REASON_TOO_LARGE, raw, out);
-            return false;
-        }
-    }
     pin_settings(session);
     call->column = column;
     call->keep = session->current->context;
     call->datum = datum;
     if (!survives(session, call_output, call)) {
-        set_uncarried(session, W2L_REASON_OUTPUT_FAILED, 0, out);
+        /* Text that would exceed 1 GB is refused so by the server. */
+        bool too_large = session->value_error == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+
+        set_uncarried(session, too_large ? W2L_REASON_TOO_LARGE : W2L_REASON_OUTPUT_FAILED, 0, out);
         return false;
     }
     return true;
@@ -229,7 +218,7 @@ static void read_output(Session* session, Column* column, Datum datum, w2l_value
     OutputCall call;
 
     if (output_text(session, column, datum, &call, out))
-        set_text(session, call.text, strlen(call.text), out);
+        set_text(session, column, call.text, strlen(call.text), out);
 }
 
 /* ---- clear values ---- */
@@ -284,14 +273,14 @@ static void read_varlena_text(Session* session, Column* column, Datum datum, w2l
     Size length;
 
     if (varlena_bytes(session, datum, true, &bytes, &length, out))
-        set_text(session, bytes, length, out);
+        set_text(session, column, bytes, length, out);
 }
 
 static void read_name(Session* session, Column* column, Datum datum, w2l_value* out)
 {
     const char* name = NameStr(*DatumGetName(datum));
 
-    set_text(session, name, strlen(name), out);
+    set_text(session, column, name, strlen(name), out);
 }
 
 static void read_bytea(Session* session, Column* column, Datum datum, w2l_value* out)
@@ -300,7 +289,7 @@ static void read_bytea(Session* session, Column* column, Datum datum, w2l_value*
     Size length;
 
     if (varlena_bytes(session, datum, true, &bytes, &length, out))
-        set_bytes(session, W2L_VALUE_BYTES, bytes, length, out);
+        set_bytes(session, column, W2L_VALUE_BYTES, bytes, length, out);
 }
 
 /* numeric_out depends on no setting. */
@@ -308,17 +297,13 @@ static void read_numeric(Session* session, Column* column, Datum datum, w2l_valu
 {
     OutputCall call;
 
-    if (!output_text(session, column, datum, &call, out))
-        return;
-    if (!fits(session, strlen(call.text)))
-        set_uncarried(session, W2L_REASON_TOO_LARGE, strlen(call.text), out);
-    else
-        set_bytes(session, W2L_VALUE_NUMERIC, call.text, strlen(call.text), out);
+    if (output_text(session, column, datum, &call, out))
+        set_bytes(session, column, W2L_VALUE_NUMERIC, call.text, strlen(call.text), out);
 }
 
 static void read_uuid(Session* session, Column* column, Datum datum, w2l_value* out)
 {
-    set_bytes(session, W2L_VALUE_BYTES, (const char*)DatumGetUUIDP(datum)->data, UUID_LEN, out);
+    set_bytes(session, column, W2L_VALUE_BYTES, (const char*)DatumGetUUIDP(datum)->data, UUID_LEN, out);
 }
 
 static void read_date(Session* session, Column* column, Datum datum, w2l_value* out)
@@ -348,7 +333,7 @@ static void set_hash_bytes(Column* column, const char* bytes, Size length, w2l_v
 {
     out->domain = column->domain;
     out->canonical = column->type.canonical;
-    if (length > HASH_AT_ONCE) {
+    if (length > LARGE_VALUE) {
         report_status(w2l_token_of_bytes(column->domain, column->type.canonical, bytes, length, out->token),
                       "computing a token");
         out->kind = W2L_VALUE_TOKEN;
@@ -400,12 +385,8 @@ static void token_varlena_text(Session* session, Column* column, Datum datum, w2
     const char* bytes;
     Size length;
 
-    if (!varlena_bytes(session, datum, false, &bytes, &length, out))
-        return;
-    token_text(session, column, bytes, length, out);
-    /* The token is made: a large copy need not wait for the end of the change. */
-    if (out->kind == W2L_VALUE_TOKEN && bytes != VARDATA_ANY(DatumGetPointer(datum)))
-        pfree((char*)bytes - VARHDRSZ);
+    if (varlena_bytes(session, datum, false, &bytes, &length, out))
+        token_text(session, column, bytes, length, out);
 }
 
 static void token_name(Session* session, Column* column, Datum datum, w2l_value* out)
@@ -540,6 +521,35 @@ ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid)
 
 /* ---- rows ---- */
 
+/* True if what is read of a varlena may be large. */
+static bool may_be_large(Datum datum)
+{
+    struct varlena* value = (struct varlena*)DatumGetPointer(datum);
+
+    return (VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value)) &&
+           toast_raw_datum_size(datum) > LARGE_VALUE;
+}
+
+/* What reading a large value takes is given back before the next one; what its row needs of it is kept. */
+static void read_large_value(Session* session, Column* column, Datum datum, w2l_value* out)
+{
+    MemoryContext old = MemoryContextSwitchTo(session->value_context);
+
+    column->read(session, column, datum, out);
+    MemoryContextSwitchTo(old);
+    switch (out->kind) {
+    case W2L_VALUE_TEXT:
+    case W2L_VALUE_BYTES:
+    case W2L_VALUE_NUMERIC:
+    case W2L_VALUE_HASH_BYTES:
+        out->bytes = memcpy(palloc(out->length), out->bytes, out->length);
+        break;
+    default:
+        break;
+    }
+    MemoryContextReset(session->value_context);
+}
+
 static void read_value(Session* session, Column* column, Datum datum, bool is_null, w2l_value* out)
 {
     /* The one decision. A column without a reader is withheld, whatever else went wrong. */
@@ -551,12 +561,14 @@ static void read_value(Session* session, Column* column, Datum datum, bool is_nu
         out->kind = W2L_VALUE_NULL;
     else if (column->is_varlena && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(datum)))
         set_unchanged(out);
+    else if (column->is_varlena && may_be_large(datum))
+        read_large_value(session, column, datum, out);
     else
         column->read(session, column, datum, out);
 }
 
-w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, bool key_only,
-                 w2l_value* values)
+w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_side side,
+                 bool key_only, w2l_value* values)
 {
     Datum datums[MaxHeapAttributeNumber];
     bool nulls[MaxHeapAttributeNumber];
@@ -564,6 +576,8 @@ w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tu
     MemoryContext old = MemoryContextSwitchTo(session->change_context);
 
     session->current = table;
+    session->side = side;
+    session->inline_bytes = 0;
     heap_deform_tuple(tuple, RelationGetDescr(relation), datums, nulls);
     for (int i = 0; i < table->column_count; i++) {
         Column* column = &table->columns[i];

@@ -1,4 +1,4 @@
--- Large values: toasted, unchanged, too large, and next to each other.
+-- Large values: toasted, unchanged, in chunks, and next to each other.
 \pset format unaligned
 \pset tuples_only on
 CREATE TABLE doc (id int PRIMARY KEY, title text, body text, secret text, hidden text);
@@ -17,14 +17,16 @@ ALTER TABLE doc REPLICA IDENTITY FULL;
 UPDATE doc SET title = 'due';
 DELETE FROM doc;
 SELECT regexp_replace(line, '(b|c)\1{100,}', '\1...', 'g') FROM changes() AS line;
--- Above 1 MiB a clear value is not carried; a hashed one is hashed.
+-- Above 1 MiB a clear value comes in chunks; a hashed one is hashed.
 INSERT INTO doc SELECT 3, 'big', string_agg(md5(i::text), ''), string_agg(md5(i::text), ''), NULL FROM generate_series(1, 40000) i;
 INSERT INTO doc VALUES (4, 'edge', repeat('e', 1048576), NULL, NULL), (5, 'over', repeat('e', 1048577), NULL, NULL);
 SELECT regexp_replace(line, 'e{100,}', 'e...', 'g') FROM changes() AS line;
--- Many values just below 1 MiB do not add up to a frame without bound.
+-- Many values just below 1 MiB do not add up to a frame without bound; nor do old and new ones.
 CREATE TABLE many (id int PRIMARY KEY, a text, b text, c text, d text, e text, f text);
 SELECT count(*) FROM wal2lake.classify('many', 'green');
 INSERT INTO many SELECT 1, v, v, v, v, v, 'small' FROM (SELECT repeat('v', 1000000)) AS t (v);
-SELECT regexp_replace(line, 'v{100,}', 'v...', 'g') FROM changes() AS line;
+ALTER TABLE many REPLICA IDENTITY FULL;
+UPDATE many SET c = 'also small', d = repeat('d', 1500000);
+SELECT regexp_replace(line, '([vd])\1{100,}', '\1...', 'g') FROM changes() AS line;
 SELECT drop_slot();
 DROP TABLE doc, many;

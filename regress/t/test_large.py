@@ -1,12 +1,12 @@
-"""Large things: values of 900 MB, a large transaction, 2,000 savepoints. The stream goes on, nothing is lost or twice,
+"""Large things: values of 900 MB, old and new rows, a large transaction, 2,000 savepoints. They arrive whole, nothing is lost or twice,
 and the memory of both sides is measured against what is promised (I6).
 
 What the plugin itself allocates is the difference between the peaks of two walsenders that read the same WAL: ours,
 and one of pgoutput with an empty publication, which decodes everything and sends nothing. The server's reorder
 buffer and the values it puts together are in both.
 
-The transaction has 250 MB, the savepoints 100 MB and the values to hash 200 MB, so that `make test` stays quick.
-WAL2LAKE_LONG=1 makes them 1 GB, 0.77 GB and 900 MB, and sends 900 MB through the WAL uncompressed too.
+The transaction has 250 MB, the savepoints 100 MB and the values 200 and 60 MB, so that `make test` stays quick.
+WAL2LAKE_LONG=1 makes them 1 GB, 0.77 GB, 900 and 600 MB, and sends 900 MB through the WAL uncompressed too.
 """
 
 import contextlib
@@ -21,18 +21,18 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from harness import forwarder, tokens, wire
+from harness import forwarder, tokens
 from harness.cluster import Cluster, lsn_number
 from harness.database import Database
 from harness.lake import Lake
-from harness.values import Token, Uncarried
+from harness.values import Token
 
 MIB = 1 << 20
 LONG = bool(os.environ.get("WAL2LAKE_LONG"))
 
-HUGE = 900_000_000
-HASHED = HUGE if LONG else 200_000_000
-# Values above 1 MiB are not carried, so a transaction is made large by many that are.
+HUGE = 900_000_000 if LONG else 200_000_000
+# Old and new row together are more than PostgreSQL can hold in one piece.
+HALF = 600_000_000 if LONG else 60_000_000
 VALUE = 250_000
 VALUES = 4000 if LONG else 1000
 SAVEPOINTS = 2000
@@ -217,37 +217,55 @@ def compress_quickly(cluster):
     return f"SET default_toast_compression = {'lz4' if known else 'pglz'}"
 
 
+def require_repeated(value, length):
+    """It is so many times x; compared without another one of that size."""
+    assert len(value) == length and value.count("x") == length
+
+
 def test_values_of_900_mb(source):
-    """A clear one is told of with its size and never unpacked, hashed ones are unpacked one after the other; the rest of
-    the row is whole, and the next transaction comes."""
+    """A clear one comes in chunks, hashed ones become tokens, one after the other is unpacked; the rest of the row is
+    whole, and the next transaction comes."""
     # Three of them fit into one row only as what TOAST has made of them.
-    source.database.execute("CREATE TABLE stencil (kind text, x text)", compress_quickly(source.cluster),
-                            f"INSERT INTO stencil VALUES ('clear', {repeated(HUGE)})",
-                            f"INSERT INTO stencil VALUES ('hashed', {repeated(HASHED)})")
-    source.write("INSERT INTO t (clear, hashed, hashed_too, bytes) SELECT c.x, h.x, h.x, 'small'"
-                 " FROM stencil c, stencil h WHERE c.kind = 'clear' AND h.kind = 'hashed'")
+    source.database.execute("CREATE TABLE stencil (x text)", compress_quickly(source.cluster),
+                            f"INSERT INTO stencil VALUES ({repeated(HUGE)})")
+    source.write("INSERT INTO t (clear, hashed, hashed_too, bytes) SELECT x, x, x, 'small' FROM stencil")
     source.ship()
     large, after = source.shipped()
     (change,) = large.changes
-    token = token_of_repeated(source, b"x", HASHED)
-    assert change.new == {
-        "id": "1", "clear": Uncarried(wire.wal2lake.Uncarried.REASON_TOO_LARGE, HUGE),
-        "hashed": token, "hashed_too": token,
-        "bytes": "\\x" + b"small".hex()}
+    require_repeated(change.new.pop("clear"), HUGE)
+    token = token_of_repeated(source, b"x", HUGE)
+    assert change.new == {"id": "1", "hashed": token, "hashed_too": token, "bytes": "\\x" + b"small".hex()}
     assert [change.new["clear"] for change in after.changes] == ["after"]
-    assert source.plugin() <= HASHED + PLUGIN_BYTES, source.plugin()
+    assert source.plugin() <= HUGE + PLUGIN_BYTES, source.plugin()
 
 
 @pytest.mark.skipif(not LONG, reason="WAL2LAKE_LONG=1 sends 900 MB through the WAL")
 def test_a_value_of_900_mb_that_is_not_compressed(source):
-    """The server puts all of it together; the plugin adds nothing."""
+    """The server puts all of it together; the plugin sends that, and adds nothing."""
     source.write("ALTER TABLE t ALTER clear SET STORAGE EXTERNAL",
                  f"INSERT INTO t (clear) VALUES ({repeated(HUGE)})")
     source.ship()
     large, after = source.shipped()
-    assert large.changes[0].new["clear"] == Uncarried(
-        wire.wal2lake.Uncarried.REASON_TOO_LARGE, HUGE)
+    require_repeated(large.changes[0].new["clear"], HUGE)
     assert [change.new["clear"] for change in after.changes] == ["after"]
+    assert source.plugin() <= PLUGIN_BYTES, source.plugin()
+
+
+def test_old_and_new_row_above_1_gb(source):
+    """Under REPLICA IDENTITY FULL the change has both; as one message it could not be."""
+    pieces = -(-HALF // (16 * MIB))
+    parts = "(SELECT string_agg(pg_read_binary_file('%s', %d, %d), '') FROM generate_series(1, %d))"
+    old, new = (parts % (source.cluster.random, offset, HALF // pieces, pieces) for offset in (0, 1))
+    source.write("ALTER TABLE t REPLICA IDENTITY FULL", f"INSERT INTO t (bytes) SELECT {old}")
+    before = source.large_end
+    digest = source.cluster.value("SELECT md5(bytes) FROM t WHERE id = 1", dbname=source.database.name)
+    source.write(f"UPDATE t SET bytes = {new} WHERE id = 1")
+    source.ship()
+    changed = source.cluster.value("SELECT md5(bytes) FROM t WHERE id = 1", dbname=source.database.name)
+    (update,) = [change for transaction in source.shipped() for change in transaction.changes if change.operation == "update"]
+    assert before < source.large_end and digest != changed
+    for row, wanted in (update.old, digest), (update.new, changed):
+        assert hashlib.md5(bytes.fromhex(row["bytes"][2:])).hexdigest() == wanted
     assert source.plugin() <= PLUGIN_BYTES, source.plugin()
 
 

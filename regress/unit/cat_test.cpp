@@ -93,6 +93,81 @@ TEST(RecordJson, TellsAnUnknownValueFromNull)
     EXPECT_NE(shown().find("\"id\":{\"unknown\":true}"), std::string::npos) << shown();
 }
 
+// An insert whose second column came in the pieces given, and its change.
+v1::Batch InPieces(const std::vector<std::string>& pieces, v1::ValueChunk::Kind kind, uint64_t total)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    test::AddRelation(&batch, 1, "notes");
+    auto* column = batch.mutable_records(0)->mutable_relation()->add_columns();
+    column->set_attnum(4);
+    column->set_name("body");
+    column->set_encoding(v1::ENCODING_TEXT);
+    uint64_t offset = 0;
+    for (const std::string& piece : pieces) {
+        auto* record = batch.add_records();
+        record->set_ordinal(3);
+        auto* chunk = record->mutable_value_chunk();
+        chunk->set_relation_id(1);
+        chunk->set_side(v1::ValueChunk::SIDE_NEW);
+        chunk->set_attnum(4);
+        chunk->set_kind(kind);
+        chunk->set_offset(offset);
+        chunk->set_total(total);
+        chunk->set_data(piece);
+        offset += piece.size();
+        chunk->set_last(offset == total);
+    }
+    test::AddInsert(&batch, 3, 1, 9);
+    batch.mutable_records(batch.records_size() - 1)
+        ->mutable_change()
+        ->mutable_new_()
+        ->add_values()
+        ->set_marker(v1::MARKER_CHUNKED);
+    return batch;
+}
+
+TEST(RecordJson, PutsChunksTogether)
+{
+    const auto body = [](const v1::Batch& batch) {
+        const auto lines = Lines(batch);
+        EXPECT_EQ(lines.size(), 1U);
+        const size_t at = lines.at(0).find("\"body\":");
+        return at == std::string::npos ? lines[0] : lines[0].substr(at);
+    };
+    EXPECT_EQ(body(InPieces({"one \xc3", "\xa9 ", "two"}, v1::ValueChunk::KIND_TEXT, 10)),
+              "\"body\":\"one \xc3\xa9 two\"}}\n");
+    EXPECT_EQ(body(InPieces({"\xff", "\x01"}, v1::ValueChunk::KIND_BYTES, 2)),
+              "\"body\":{\"bytes\":\"ff01\"}}}\n");
+    EXPECT_EQ(body(InPieces({"12", "34.5"}, v1::ValueChunk::KIND_NUMERIC, 6)), "\"body\":\"1234.5\"}}\n");
+    // Of another table, of another time.
+    EXPECT_TRUE(Lines(InPieces({"one"}, v1::ValueChunk::KIND_TEXT, 3), {"public.users", 0, false}).empty());
+    EXPECT_TRUE(Lines(InPieces({"one"}, v1::ValueChunk::KIND_TEXT, 3), {"", 0x101, false}).empty());
+}
+
+TEST(RecordJson, RefusesChunksThatAreNoWholeValue)
+{
+    const auto refusal = [](const v1::Batch& batch) {
+        RecordPrinter printer({}, [](const std::string&) { return true; });
+        const auto printed = printer.Print(batch.SerializeAsString());
+        return printed.ok() ? "" : printed.error().text;
+    };
+    const char* not_whole = "a value of public.notes came in chunks, and not whole";
+    const char* no_piece = "a piece of a value does not follow the one before it";
+    EXPECT_EQ(refusal(InPieces({"one"}, v1::ValueChunk::KIND_TEXT, 3)), "");
+    EXPECT_EQ(refusal(InPieces({}, v1::ValueChunk::KIND_TEXT, 3)), not_whole);
+    EXPECT_EQ(refusal(InPieces({"one"}, v1::ValueChunk::KIND_TEXT, 4)), not_whole);
+    EXPECT_EQ(refusal(InPieces({"one"}, v1::ValueChunk::KIND_TEXT, 2)), no_piece);
+    v1::Batch batch = InPieces({"one", "two"}, v1::ValueChunk::KIND_TEXT, 6);
+    batch.mutable_records()->DeleteSubrange(1, 1);
+    EXPECT_EQ(refusal(batch), no_piece);
+    batch = InPieces({"one", "two"}, v1::ValueChunk::KIND_TEXT, 6);
+    batch.mutable_records(2)->set_ordinal(4);
+    EXPECT_EQ(refusal(batch), no_piece);
+    batch = InPieces({"one"}, v1::ValueChunk::KIND_TEXT, 3);
+    batch.mutable_records(2)->set_ordinal(4);
+    EXPECT_EQ(refusal(batch), not_whole);
+}
+
 TEST(RecordJson, ShowsOldKeysAndTruncates)
 {
     v1::Batch batch = test::Committed(7, 0x100, 0x180);

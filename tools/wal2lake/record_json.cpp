@@ -64,9 +64,6 @@ void WriteMarker(v1::Marker marker, JsonWriter* json)
     case v1::MARKER_WITHHELD:
         json->Key("withheld").Bool(true);
         break;
-    case v1::MARKER_CHUNKED:
-        json->Key("chunked").Bool(true);
-        break;
     default:
         json->Key("unknown").Bool(true);
     }
@@ -132,8 +129,11 @@ Result<Done> WriteRow(const v1::Relation& relation, const v1::Row& row, bool onl
             continue;
         if (next == row.values_size())
             return Damaged("row of " + TableName(relation) + " has fewer values than columns");
+        const v1::Value& value = row.values(next++);
+        if (value.marker() == v1::MARKER_CHUNKED)
+            return Damaged("a value of " + TableName(relation) + " came in chunks, and not whole");
         json->Key(column.name());
-        WriteValue(column, row.values(next++), json);
+        WriteValue(column, value, json);
     }
     json->EndObject();
     if (next != row.values_size())
@@ -183,6 +183,8 @@ Result<Done> RecordPrinter::PrintRecord(const v1::Batch& batch, const v1::Record
         if (wanted && filter_.relations)
             PrintRelation(batch, record.relation());
         return Done{};
+    case v1::Record::kValueChunk:
+        return wanted ? TakeChunk(record.ordinal(), record.value_chunk()) : Result<Done>(Done{});
     case v1::Record::kChange:
         return wanted ? PrintChange(batch, record) : Result<Done>(Done{});
     case v1::Record::kTruncate:
@@ -236,16 +238,68 @@ void RecordPrinter::PrintRelation(const v1::Batch& batch, const v1::Relation& re
     Line(json.Take());
 }
 
+Result<Done> RecordPrinter::TakeChunk(uint64_t ordinal, const v1::ValueChunk& chunk)
+{
+    const auto found = relations_.find(chunk.relation_id());
+    if (!filter_.table.empty() && found != relations_.end() && TableName(found->second) != filter_.table)
+        return Done{};
+    Chunked& value = chunked_[{chunk.side(), chunk.attnum()}];
+    if (chunk.offset() == 0)
+        value = {ordinal, chunk.total(), chunk.kind(), {}};
+    if (value.bytes.size() != chunk.offset() || value.ordinal != ordinal || value.total != chunk.total() ||
+        value.total - value.bytes.size() < chunk.data().size())
+        return Damaged("a piece of a value does not follow the one before it");
+    value.bytes += chunk.data();
+    return Done{};
+}
+
+// Puts what came in chunks where the change says that it did.
+void RecordPrinter::PutTogether(const v1::Relation& relation, uint64_t ordinal, v1::Change* change)
+{
+    const auto put = [&](v1::Row* row, v1::ValueChunk::Side side, bool only_key) {
+        int next = 0;
+        for (const v1::Column& column : relation.columns()) {
+            if ((only_key && !column.is_key()) || next == row->values_size())
+                continue;
+            v1::Value& value = *row->mutable_values(next++);
+            if (value.marker() != v1::MARKER_CHUNKED)
+                continue;
+            const auto found = chunked_.find({side, column.attnum()});
+            // Left as it is, it is found when the row is written.
+            if (found == chunked_.end() || found->second.ordinal != ordinal ||
+                found->second.bytes.size() != found->second.total)
+                continue;
+            if (found->second.kind == v1::ValueChunk::KIND_TEXT)
+                value.set_text(std::move(found->second.bytes));
+            else if (found->second.kind == v1::ValueChunk::KIND_NUMERIC)
+                value.set_numeric(std::move(found->second.bytes));
+            else
+                value.set_bytes(std::move(found->second.bytes));
+        }
+    };
+    if (change->has_new_())
+        put(change->mutable_new_(), v1::ValueChunk::SIDE_NEW, false);
+    if (change->has_old())
+        put(change->mutable_old(), v1::ValueChunk::SIDE_OLD, change->old_kind() == v1::OLD_KIND_KEY);
+    chunked_.clear();
+}
+
 Result<Done> RecordPrinter::PrintChange(const v1::Batch& batch, const v1::Record& record)
 {
-    const v1::Change& change = record.change();
-    const auto found = relations_.find(change.relation_id());
+    const auto found = relations_.find(record.change().relation_id());
     if (found == relations_.end())
-        return Damaged("change of relation " + std::to_string(change.relation_id()) +
+        return Damaged("change of relation " + std::to_string(record.change().relation_id()) +
                        ", which was not announced before");
     const v1::Relation& relation = found->second;
     if (!filter_.table.empty() && TableName(relation) != filter_.table)
         return Done{};
+    const bool in_pieces = !chunked_.empty();
+    v1::Change whole;
+    if (in_pieces) {
+        whole = record.change();
+        PutTogether(relation, record.ordinal(), &whole);
+    }
+    const v1::Change& change = in_pieces ? whole : record.change();
     JsonWriter json;
     json.BeginObject();
     json.Key("op").String(Word(v1::Operation_Name(change.operation()), "OPERATION_"));

@@ -1,4 +1,5 @@
-// Shows the records of a stream as JSON, one line each, with protoc's classes.
+// Shows the records of a stream as JSON, one line each, with protoc's classes. A value
+// that came in chunks is shown whole, so a change with one is held in memory.
 // Used by cat. Knows nothing of files; order of keys is fixed
 // (docs/commands.md).
 #pragma once
@@ -8,6 +9,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "result.h"
 #include "wal2lake/v1/wal2lake.pb.h"
@@ -34,14 +36,20 @@ class RecordPrinter
 
     // Shows a serialized Batch. kDamaged where it breaks the contract.
     Result<Done> Print(std::string_view batch_bytes);
-    // Forgets relations, where another session begins.
-    void Reset() { relations_.clear(); }
+    // Forgets relations, where another session begins, and what a cut left of a change.
+    void Reset()
+    {
+        relations_.clear();
+        chunked_.clear();
+    }
     // True once emit answered false.
     bool closed() const { return closed_; }
 
   private:
     Result<Done> PrintRecord(const v1::Batch& batch, const v1::Record& record);
     void PrintRelation(const v1::Batch& batch, const v1::Relation& relation);
+    Result<Done> TakeChunk(uint64_t ordinal, const v1::ValueChunk& chunk);
+    void PutTogether(const v1::Relation& relation, uint64_t ordinal, v1::Change* change);
     Result<Done> PrintChange(const v1::Batch& batch, const v1::Record& record);
     Result<Done> PrintTruncate(const v1::Batch& batch, const v1::Record& record);
     void PrintStats(const v1::Batch& batch, const v1::Stats& stats);
@@ -50,6 +58,14 @@ class RecordPrinter
     RecordFilter filter_;
     Emit emit_;
     std::map<uint32_t, v1::Relation> relations_;
+    // Values of the next change whose chunks came, by side and attnum.
+    struct Chunked {
+        uint64_t ordinal = 0;
+        uint64_t total = 0;
+        v1::ValueChunk::Kind kind = v1::ValueChunk::KIND_UNSPECIFIED;
+        std::string bytes;
+    };
+    std::map<std::pair<int, uint32_t>, Chunked> chunked_;
     bool closed_ = false;
 };
 

@@ -9,6 +9,9 @@ from . import values, wire
 OPERATIONS = {wire.wal2lake.OPERATION_INSERT: "insert", wire.wal2lake.OPERATION_UPDATE: "update",
               wire.wal2lake.OPERATION_DELETE: "delete"}
 LARGEST_FRAME = 1 << 30
+LARGEST_CHUNK = 1 << 20
+CHUNK = wire.wal2lake.ValueChunk
+CHUNK_FIELDS = {CHUNK.KIND_TEXT: "text", CHUNK.KIND_BYTES: "bytes", CHUNK.KIND_NUMERIC: "numeric"}
 
 
 class StreamError(Exception):
@@ -82,6 +85,7 @@ class Assembler:
         self.epoch = epoch
         self.relations = {}
         self.open = None
+        self.chunked = {}
 
     def feed(self, batch):
         kind = batch.WhichOneof("kind")
@@ -109,10 +113,14 @@ class Assembler:
             self._record(record)
         if not batch.last:
             return []
+        if self.chunked:
+            raise StreamError("chunks of a value without its change")
         self.open = None
         return [opened]
 
     def finish(self):
+        if self.chunked:
+            raise StreamError("chunks of a value without its change")
         if self.open is not None:
             raise StreamError(f"transaction {self.open.xid} has no last batch")
 
@@ -141,7 +149,9 @@ class Assembler:
         # Ordinals rise; the tables of one TRUNCATE share one, and gaps are changes that are not emitted.
         if record.ordinal < 1 or (changes and record.ordinal <= changes[-1].ordinal):
             raise StreamError(f"ordinal {record.ordinal} out of order in transaction {self.open.xid}")
-        if kind == "change":
+        if kind == "value_chunk":
+            self._chunk(record.ordinal, record.value_chunk)
+        elif kind == "change":
             changes.append(self._change(record.ordinal, record.change))
         elif kind == "truncate":
             if not record.truncate.relation_ids:
@@ -152,6 +162,36 @@ class Assembler:
         else:
             raise StreamError(f"a record of kind {kind}, which is not sent yet")
 
+    def _chunk(self, ordinal, chunk):
+        """The pieces of a value, in order; CHUNK_FIELDS names the field of Value that they are for."""
+        relation = self._find(chunk.relation_id)
+        if chunk.kind not in CHUNK_FIELDS or not chunk.data or len(chunk.data) > LARGEST_CHUNK:
+            raise StreamError(f"a piece of {len(chunk.data)} bytes of kind {chunk.kind}")
+        if chunk.attnum not in [column.attnum for column in relation.columns]:
+            raise StreamError(f"a piece of column {chunk.attnum}, which {table_name(relation)} does not have")
+        key = chunk.side, chunk.attnum
+        if chunk.offset == 0:
+            if key in self.chunked:
+                raise StreamError("a value in chunks begins twice")
+            self.chunked[key] = ordinal, chunk.relation_id, chunk.kind, chunk.total, bytearray()
+        if key not in self.chunked or key != next(reversed(self.chunked)):
+            raise StreamError("a piece of a value that did not begin, or that another one followed")
+        value = self.chunked[key]
+        if (ordinal, chunk.relation_id, chunk.kind, chunk.total) != value[:4] or chunk.offset != len(value[4]):
+            raise StreamError("a piece of a value does not follow the one before it")
+        value[4].extend(chunk.data)
+        if chunk.last != (len(value[4]) == chunk.total) or len(value[4]) > chunk.total:
+            raise StreamError(f"{len(value[4])} bytes of a value of {chunk.total}, and last is {chunk.last}")
+
+    def _value(self, ordinal, change, side, column, value):
+        if value.WhichOneof("value") != "marker" or value.marker != wire.wal2lake.MARKER_CHUNKED:
+            return values.read(column, value)
+        found = self.chunked.pop((side, column.attnum), None)
+        if found is None or found[:2] != (ordinal, change.relation_id) or len(found[4]) != found[3]:
+            raise StreamError(f"the chunks of column {column.name} did not come, or not all")
+        kind = CHUNK_FIELDS[found[2]]
+        return values.clear(column, kind, bytes(found[4]) if kind == "bytes" else found[4].decode())
+
     def _change(self, ordinal, change):
         relation = self._find(change.relation_id)
         operation = OPERATIONS.get(change.operation)
@@ -161,20 +201,22 @@ class Assembler:
             raise StreamError(f"{operation} with or without a new row")
         if change.HasField("old") != (change.old_kind != wire.wal2lake.OLD_KIND_NONE):
             raise StreamError(f"{operation} whose old row and old_kind disagree")
-        new = self._row(relation, relation.columns, change.new) if change.HasField("new") else None
+        def row(columns, row, side):
+            if len(row) != len(columns):
+                raise StreamError(f"{table_name(relation)}: {len(row)} values for {len(columns)} columns")
+            return {column.name: self._value(ordinal, change, side, column, value)
+                    for column, value in zip(columns, row)}
+
+        new = row(relation.columns, change.new.values, CHUNK.SIDE_NEW) if change.HasField("new") else None
         old = None
         if change.HasField("old"):
             columns = relation.columns
             if change.old_kind == wire.wal2lake.OLD_KIND_KEY:
                 columns = [column for column in columns if column.is_key]
-            old = self._row(relation, columns, change.old)
+            old = row(columns, change.old.values, CHUNK.SIDE_OLD)
+        if self.chunked:
+            raise StreamError(f"chunks of {sorted(self.chunked)}, which change {ordinal} does not have")
         return Change(ordinal, operation, table_name(relation), new, old, change.old_kind, relation)
-
-    @staticmethod
-    def _row(relation, columns, row):
-        if len(row.values) != len(columns):
-            raise StreamError(f"{table_name(relation)}: {len(row.values)} values for {len(columns)} columns")
-        return {column.name: values.read(column, value) for column, value in zip(columns, row.values)}
 
 
 def table_name(relation):

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from . import wire
 
 W = wire.wal2lake
+TEXTS = (W.ENCODING_TEXT, W.ENCODING_JSON, W.ENCODING_ENUM, W.ENCODING_OUTPUT_TEXT)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Token:
 class Uncarried:
     reason: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class NotText:
+    """What a column of text holds that is not valid text, or that UTF-8 has nothing for."""
+
+    bytes: bytes
 
 
 class Marker:
@@ -63,9 +71,14 @@ def read(column, value):
         return Uncarried(value.uncarried.reason, value.uncarried.bytes)
     if kind == "token":
         return _allowed(column, Token(value.token), column.action == W.ACTION_HASH and len(value.token) == 16)
+    return clear(column, kind, getattr(value, kind))
+
+
+def clear(column, kind, content):
+    """The same of a clear value, whose content of that kind came in the row or in chunks."""
     if column.action != W.ACTION_CLEAR:
-        raise ValueMismatch(f"column {column.name} is hashed and shows {kind}")
-    return _text(column, kind, getattr(value, kind))
+        raise ValueMismatch(f"column {column.name} with action {column.action} shows {kind}")
+    return _text(column, kind, content)
 
 
 def _allowed(column, result, condition):
@@ -77,6 +90,8 @@ def _allowed(column, result, condition):
 def _text(column, kind, content):
     if kind == "text":
         return content
+    if kind == "bytes" and column.encoding in TEXTS:
+        return NotText(content)
     renderer = _RENDERERS.get((kind, column.encoding))
     if renderer is None:
         raise ValueMismatch(f"column {column.name}: encoding {column.encoding} does not travel as {kind}")

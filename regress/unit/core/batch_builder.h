@@ -28,6 +28,10 @@ inline w2l_value Unchanged()
 {
     return Marker(W2L_VALUE_UNCHANGED);
 }
+inline w2l_value Chunked()
+{
+    return Marker(W2L_VALUE_CHUNKED);
+}
 inline w2l_value Withheld()
 {
     return Marker(W2L_VALUE_WITHHELD);
@@ -123,6 +127,11 @@ class BatchBuilder
     {
         Reserve(w2l_bound_stats(stats.data(), stats.size()) + W2L_BATCH_OVERHEAD);
         ASSERT_EQ(w2l_batch_append_stats(&batch_, stats.data(), stats.size()), W2L_OK);
+    }
+    void Append(const w2l_chunk& chunk)
+    {
+        Reserve(w2l_bound_chunk(&chunk) + W2L_BATCH_OVERHEAD);
+        ASSERT_EQ(w2l_batch_append_chunk(&batch_, &chunk), W2L_OK);
     }
     void Append(w2l_change change)
     {

@@ -118,6 +118,17 @@ class RandomRecords
                 Small(),         Name(),          Name(), static_cast<w2l_replica_identity>(1 + Below(4)),
                 columns_.data(), columns_.size(), Name()};
     }
+    w2l_chunk Chunk()
+    {
+        static const w2l_value_kind kKinds[] = {W2L_VALUE_TEXT, W2L_VALUE_BYTES, W2L_VALUE_NUMERIC};
+        texts_.clear();
+        const std::string_view bytes = Bytes();
+        const uint64_t offset = Number() >> 1;
+        const uint64_t behind = Below(2) == 0 ? 0 : Number() >> 2;
+        return {Number(),         Small(), static_cast<w2l_side>(1 + Below(2)), Small(),
+                kKinds[Below(3)], offset,  offset + bytes.size() + behind,      bytes.data(),
+                bytes.size()};
+    }
     w2l_truncate Truncate()
     {
         ids_.resize(1 + Below(300));

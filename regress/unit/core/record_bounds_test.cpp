@@ -77,6 +77,9 @@ v1::Value Meant(const w2l_value& value)
     case W2L_VALUE_WITHHELD:
         meant.set_marker(v1::MARKER_WITHHELD);
         break;
+    case W2L_VALUE_CHUNKED:
+        meant.set_marker(v1::MARKER_CHUNKED);
+        break;
     case W2L_VALUE_UNCARRIED:
         meant.mutable_uncarried()->set_reason(static_cast<v1::Uncarried::Reason>(value.reason));
         meant.mutable_uncarried()->set_bytes(static_cast<uint64_t>(value.integer));
@@ -139,6 +142,24 @@ v1::Record Meant(const w2l_relation& relation)
     return record;
 }
 
+v1::Record Meant(const w2l_chunk& chunk)
+{
+    v1::Record record;
+    record.set_ordinal(chunk.ordinal);
+    v1::ValueChunk& meant = *record.mutable_value_chunk();
+    meant.set_relation_id(chunk.relation_id);
+    meant.set_side(static_cast<v1::ValueChunk::Side>(chunk.side));
+    meant.set_attnum(chunk.attnum);
+    meant.set_kind(chunk.kind == W2L_VALUE_TEXT    ? v1::ValueChunk::KIND_TEXT
+                   : chunk.kind == W2L_VALUE_BYTES ? v1::ValueChunk::KIND_BYTES
+                                                   : v1::ValueChunk::KIND_NUMERIC);
+    meant.set_offset(chunk.offset);
+    meant.set_total(chunk.total);
+    meant.set_last(chunk.offset + chunk.length == chunk.total);
+    meant.set_data(string(chunk.bytes, chunk.length));
+    return record;
+}
+
 v1::Record Meant(const w2l_truncate& truncate)
 {
     v1::Record record;
@@ -171,6 +192,10 @@ w2l_status AppendTo(w2l_batch* batch, const w2l_change& change)
 {
     return w2l_batch_append_change(batch, &change);
 }
+w2l_status AppendTo(w2l_batch* batch, w2l_chunk& chunk)
+{
+    return w2l_batch_append_chunk(batch, &chunk);
+}
 w2l_status AppendTo(w2l_batch* batch, w2l_relation& relation)
 {
     return w2l_batch_append_relation(batch, &relation);
@@ -186,6 +211,10 @@ w2l_status AppendTo(w2l_batch* batch, std::vector<w2l_relation_stats>& stats)
 size_t Bound(const w2l_change& change)
 {
     return w2l_bound_change(&change);
+}
+size_t Bound(const w2l_chunk& chunk)
+{
+    return w2l_bound_chunk(&chunk);
 }
 size_t Bound(const w2l_relation& relation)
 {
@@ -315,6 +344,15 @@ TEST(Append, ChangesOfAnySizeAfterEachOther)
     }
 }
 
+TEST(Append, RandomChunks)
+{
+    RandomRecords random(9);
+    for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+        w2l_chunk chunk = random.Chunk();
+        CheckAppend(chunk);
+    }
+}
+
 TEST(Append, RandomRelations)
 {
     RandomRecords random(2);
@@ -365,6 +403,10 @@ TEST(Append, WidestFieldsStayWithinTheBound)
     CheckAppend(empty);
     w2l_change empty_rows = {UINT64_MAX, UINT32_MAX, W2L_UPDATE, true, {}, W2L_OLD_FULL, {}};
     CheckAppend(empty_rows);
+    const char byte = 'x';
+    w2l_chunk chunk = {UINT64_MAX,     UINT32_MAX, W2L_SIDE_OLD, UINT32_MAX, W2L_VALUE_NUMERIC,
+                       UINT64_MAX - 1, UINT64_MAX, &byte,        1};
+    CheckAppend(chunk);
     w2l_column column = {UINT32_MAX,
                          "",
                          UINT32_MAX,
@@ -394,6 +436,8 @@ TEST(Append, LargeValue)
     Values row = {Text(megabyte), Null(), OfBytes(W2L_VALUE_BYTES, megabyte)};
     w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}};
     CheckAppend(change);
+    w2l_chunk chunk = {1, 1, W2L_SIDE_NEW, 1, W2L_VALUE_BYTES, 0, 1 << 21, megabyte.data(), megabyte.size()};
+    CheckAppend(chunk);
 }
 
 // Protoc writes an empty Truncate or Stats as two bytes; without them the record is of no kind. The plugin asks for

@@ -204,6 +204,27 @@ string UpdateKey()
     return builder.Finish(true);
 }
 
+string ValueChunks()
+{
+    BatchBuilder builder;
+    builder.Begin(kCommitted);
+    builder.Append(Users(W2L_IDENTITY_FULL));
+    const std::string_view old_name = "old name";
+    builder.Append(w2l_chunk{1, 7, W2L_SIDE_OLD, 5, W2L_VALUE_TEXT, 0, 8, old_name.data(), 5});
+    builder.Append(w2l_chunk{1, 7, W2L_SIDE_OLD, 5, W2L_VALUE_TEXT, 5, 8, old_name.data() + 5, 3});
+    const std::string_view bytes("\x00\xff\n", 3);
+    builder.Append(w2l_chunk{1, 7, W2L_SIDE_NEW, 5, W2L_VALUE_BYTES, 0, 3, bytes.data(), bytes.size()});
+    Values new_row = {Int(1), Withheld(), Null(), Chunked()};
+    Values old_row = {Int(1), Withheld(), Null(), Chunked()};
+    w2l_change update = Change(1, 7, W2L_UPDATE);
+    SetNew(&update, new_row);
+    SetOld(&update, W2L_OLD_FULL, old_row);
+    builder.Append(update);
+    const std::string_view digits = "12";
+    builder.Append(w2l_chunk{2, 300, W2L_SIDE_NEW, 9, W2L_VALUE_NUMERIC, 1048576, 1100000, digits.data(), 2});
+    return builder.Finish(true);
+}
+
 string UpdateFull()
 {
     Keys keys;
@@ -343,7 +364,8 @@ const std::map<string, std::function<string()>>& Builders()
                                                                        {"truncate", Truncate},
                                                                        {"two_batches", TwoBatches},
                                                                        {"update_full", UpdateFull},
-                                                                       {"update_key", UpdateKey}};
+                                                                       {"update_key", UpdateKey},
+                                                                       {"value_chunks", ValueChunks}};
     return builders;
 }
 
