@@ -14,7 +14,7 @@ prometheus-cpp-dev libcpp-httplib-dev libcurl4-openssl-dev libpugixml-dev
 libgtest-dev libgmock-dev
 clang libclang-rt-14-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml
-openssl systemd util-linux zstd"
+openssl systemd util-linux zstd iproute2"
 [ "${1:-}" != bench ] || packages="$packages
 postgresql-15-wal2json postgresql-15-decoderbufs"
 

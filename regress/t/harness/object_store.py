@@ -129,12 +129,13 @@ class Process:
 
 
 class RealS3(Process):
-    """versitygw over a folder. With a `domain` a bucket is also a host name below it; libcurl finds any below "localhost" on the
+    """versitygw over a folder; with a `network` (harness/network.py), in it. With a `domain` a bucket is also a host name below it; libcurl finds any below "localhost" on the
     loopback. `client` is the root user's, for what a test wants to see or do by itself."""
 
     name = "versitygw"
 
-    def __init__(self, *, buckets=(BUCKET,), tls=False, domain=""):
+    def __init__(self, *, buckets=(BUCKET,), tls=False, domain="", network=None):
+        self.network, self.host = network, network.address if network else "127.0.0.1"
         self.program = versitygw()
         super().__init__()
         self.buckets, self.domain = buckets, domain
@@ -145,7 +146,7 @@ class RealS3(Process):
     def command(self):
         secure = ["--cert", self.ca_file, "--key", self.key] if self.ca_file else []
         hosts = ["--virtual-domain", f"{self.domain}:{self.port}"] if self.domain else []
-        return [self.program, "--port", f"127.0.0.1:{self.port}", "--region", REGION, "--iam-dir", self.base / "iam",
+        return [*(self.network.command if self.network else []), self.program, "--port", f"{self.host}:{self.port}", "--region", REGION, "--iam-dir", self.base / "iam",
                 "--iam-cache-disable", "--keep-alive", "--quiet", "--health", "/health", *secure, *hosts,
                 "posix", *self._metadata(), self.data]
 
@@ -169,7 +170,7 @@ class RealS3(Process):
 
     @property
     def url(self):
-        return f"{'https' if self.ca_file else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.ca_file else 'http'}://{self.host}:{self.port}"
 
     def _client(self, bucket, credentials=ROOT):
         return S3Client(self.url, bucket, credentials, scope=Scope(REGION), ca_file=self.ca_file)
