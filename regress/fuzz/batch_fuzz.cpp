@@ -99,6 +99,8 @@ RecordKind KindOf(const v1::Record& record)
         return RecordKind::kMessage;
     case v1::Record::kStats:
         return RecordKind::kStats;
+    case v1::Record::kValueChunk:
+        return RecordKind::kValueChunk;
     case v1::Record::RECORD_NOT_SET:
         break;
     }
