@@ -33,6 +33,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "server/compat.h"
+
 #include "core/key_file.h"
 #include "core/label.h"
 #include "core/policy.h"
@@ -99,7 +101,7 @@ static void define_settings(void)
 
 /* ---- the label hook ---- */
 
-static void pg_attribute_noreturn() refuse(const char* what)
+pg_noreturn static void refuse(const char* what)
 {
     ereport(ERROR,
             (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s needs the wal2lake admin role", what),
@@ -108,7 +110,7 @@ static void pg_attribute_noreturn() refuse(const char* what)
                  : errhint("Ask a superuser, or have wal2lake.admin_role set to a role you belong to.")));
 }
 
-static void pg_attribute_noreturn() reject(const char* reason)
+pg_noreturn static void reject(const char* reason)
 {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid wal2lake label: %s", reason)));
 }

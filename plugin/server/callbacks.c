@@ -165,8 +165,8 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
                      ReorderBufferChange* change)
 {
     Session* session = session_of(ctx);
-    ReorderBufferTupleBuf* new_tuple = change->data.tp.newtuple;
-    ReorderBufferTupleBuf* old_tuple = change->data.tp.oldtuple;
+    HeapTuple new_tuple = tuple_of_change(change->data.tp.newtuple);
+    HeapTuple old_tuple = tuple_of_change(change->data.tp.oldtuple);
     w2l_change record = {0};
     Table* table;
 
@@ -196,10 +196,10 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
     if (record.operation != W2L_DELETE && new_tuple != NULL) {
         record.has_new = true;
         record.new_row =
-            read_row(session, table, relation, &new_tuple->tuple, W2L_SIDE_NEW, false, table->new_values);
+            read_row(session, table, relation, new_tuple, W2L_SIDE_NEW, false, table->new_values);
     }
     if (record.operation != W2L_INSERT)
-        read_old_row(session, table, relation, old_tuple != NULL ? &old_tuple->tuple : NULL, &record);
+        read_old_row(session, table, relation, old_tuple, &record);
     batch_append_change(session, &record);
     MemoryContextReset(session->change_context);
 }
@@ -239,9 +239,9 @@ void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRe
     note_silence(session_of(ctx));
 }
 
-bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, RepOriginId origin_id)
+bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, ReplOriginId origin_id)
 {
-    return session_of(ctx)->options.local_origin_only && origin_id != InvalidRepOriginId;
+    return session_of(ctx)->options.local_origin_only && origin_id != InvalidReplOriginId;
 }
 
 /* All state is in the decoding context and goes with it. */
@@ -249,7 +249,7 @@ void wal2lake_shutdown(LogicalDecodingContext* ctx) {}
 
 /* ---- two-phase ---- */
 
-static void pg_attribute_noreturn() not_served(const char* what)
+pg_noreturn static void not_served(const char* what)
 {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("wal2lake does not serve %s yet", what)));
 }

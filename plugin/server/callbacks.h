@@ -10,6 +10,8 @@
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 
+#include "server/compat.h"
+
 extern void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options, bool is_init);
 extern void wal2lake_begin(LogicalDecodingContext* ctx, ReorderBufferTXN* txn);
 extern void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
@@ -19,7 +21,7 @@ extern void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn
 extern void wal2lake_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn);
 extern void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
                              bool transactional, const char* prefix, Size message_size, const char* message);
-extern bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, RepOriginId origin_id);
+extern bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, ReplOriginId origin_id);
 extern void wal2lake_shutdown(LogicalDecodingContext* ctx);
 
 /* two-phase: refused at startup, so that a prepared transaction is decoded when it commits */

@@ -13,8 +13,8 @@ static const char* option_value(DefElem* option)
     return option->arg != NULL && IsA(option->arg, String) ? strVal(option->arg) : NULL;
 }
 
-static void pg_attribute_noreturn()
-    refuse_option(w2l_option_answer answer, const char* name, const char* value, const char* hint)
+pg_noreturn static void refuse_option(w2l_option_answer answer, const char* name, const char* value,
+                                      const char* hint)
 {
     if (answer == W2L_OPTION_NEEDS_VALUE)
         ereport(ERROR,

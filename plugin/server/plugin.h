@@ -18,6 +18,8 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
+#include "server/compat.h"
+
 #include "core/key_file.h"
 #include "core/options.h"
 #include "core/policy.h"

@@ -10,6 +10,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "server/compat.h"
+
 #include "core/frame_text.h"
 #include "core/policy.h"
 #include "core/token.h"

@@ -34,6 +34,11 @@ server_is_c() {
     grep -nE '#include *<[a-z_]+>' plugin/server/*.[ch] plugin/policy/*.[ch] | grep -vE '<sys/mman\.h>'
 }
 
+# What differs between versions of the server is told in one header.
+versions_in_one_place() {
+    grep -rnE 'PG_VERSION_NUM|PG_MAJORVERSION' --include='*.[ch]' --include='*.cpp' plugin | grep -v '^plugin/server/compat\.h:'
+}
+
 one_catch() {
     grep -nE '\bcatch *\(|\bthrow\b[^s]' plugin/core/*.cpp plugin/core/*.h | grep -v '^plugin/core/guard.h' |
         grep -vE '^\S+:[0-9]+: *(\*|//|/\*)'
@@ -106,6 +111,7 @@ analysis() {
 check "formatting (make format mends it)" formatting
 check "core includes no server header" core_includes
 check "server and policy are C without C++ headers" server_is_c
+check "only server/compat.h asks for the server's version" versions_in_one_place
 check "only core/guard.h catches, core does not throw" one_catch
 check "the command includes nothing of the server side" command_layer
 check "heavy headers are included once" heavy_headers_once

@@ -1,0 +1,47 @@
+/*
+ * What differs between versions of PostgreSQL, told once. Included by every file of
+ * server/ and policy/, directly or through plugin.h; no other file of plugin/ asks
+ * for PG_VERSION_NUM (make lint sees to it). The newest spelling is used
+ * everywhere, and defined here for servers that do not have it yet.
+ *
+ * 15, 17 and 18 are built and tested (make test-matrix). What is said of 16 and 19
+ * was read in their sources, and no compiler has seen it.
+ *
+ * The same in all of them: OutputPluginCallbacks, OutputPluginUpdateProgress(context,
+ * skipped), xact_time.commit_time of a transaction.
+ */
+#ifndef WAL2LAKE_COMPAT_H
+#define WAL2LAKE_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+
+#if PG_VERSION_NUM < 150000
+#error "wal2lake needs PostgreSQL 15 or later"
+#endif
+
+/* 16: the macros of variable-length values left postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 17: a change holds its tuples; before, each in a buffer. Either may be NULL. */
+#if PG_VERSION_NUM >= 170000
+#define tuple_of_change(tuple) (tuple)
+#else
+#define tuple_of_change(buffer) ((buffer) != NULL ? &(buffer)->tuple : NULL)
+#endif
+
+/* 18: stands before the declaration; before, pg_attribute_noreturn() stood within. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 19: the type of an origin's id, and of none, had a shorter name. */
+#if PG_VERSION_NUM < 190000
+typedef RepOriginId ReplOriginId;
+#define InvalidReplOriginId InvalidRepOriginId
+#endif
+
+#endif
