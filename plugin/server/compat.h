@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
+#include "catalog/pg_attribute.h"
 
 #if PG_VERSION_NUM < 150000
 #error "wal2lake needs PostgreSQL 15 or later"
@@ -36,6 +37,13 @@
 /* 18: stands before the declaration; before, pg_attribute_noreturn() stood within. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 18: columns that are computed when they are read. No row on disk or in the WAL has a value of one. */
+#if PG_VERSION_NUM >= 180000
+#define is_virtual(attribute) ((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define is_virtual(attribute) false
 #endif
 
 /* 19: the type of an origin's id, and of none, had a shorter name. */

@@ -323,7 +323,8 @@ static void build_columns(Session* session, Table* table, Relation relation, con
 
         Column* column = &table->columns[table->column_count];
 
-        if (attribute->attisdropped)
+        /* A NULL in the place of a virtual column would be untrue. */
+        if (attribute->attisdropped || is_virtual(attribute))
             continue;
         column->wire = &wire[table->column_count++];
         build_column(session, table, lineage, attribute, primary_key, identity, key, column);
