@@ -22,8 +22,8 @@ class Receiver:
         self.slot, self.path = slot, path
         cluster = slot.cluster
         self.process = subprocess.Popen(
-            [cluster.bindir / "pg_recvlogical", "-S", slot.slot, "-d", cluster.conninfo(slot.dbname), "--start",
-             "-f", path, "--no-loop", "--status-interval=1", "--fsync-interval=0"],
+            cluster.command("pg_recvlogical", "-S", slot.slot, "-d", cluster.conninfo(slot.dbname), "--start",
+                            "-f", path, "--no-loop", "--status-interval=1", "--fsync-interval=0"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def rows(self, table, count):

@@ -48,8 +48,8 @@ def test_cat_follows_a_live_stream(database, seed):
     slot = prepare(database, seed)
     cluster = database.cluster
     receiver = subprocess.Popen(
-        [cluster.bindir / "pg_recvlogical", "-h", cluster.sockets, "-p", str(cluster.port), "-U", "postgres",
-         "-d", database.name, "-S", slot.slot, "--start", "-f", "-"], stdout=subprocess.PIPE, cwd="/")
+        cluster.command("pg_recvlogical", "-h", cluster.sockets, "-p", cluster.port, "-U", "postgres",
+                        "-d", database.name, "-S", slot.slot, "--start", "-f", "-"), stdout=subprocess.PIPE, cwd="/")
     cat = subprocess.Popen([forwarder.binary(), "cat"], stdin=receiver.stdout, stdout=subprocess.PIPE, cwd="/")
     receiver.stdout.close()
     try:

@@ -28,8 +28,20 @@ class ClusterError(Exception):
     """The server could not be set up, started or stopped; the text has the end of its log."""
 
 
+def server_root():
+    """Where the server has another root (WAL2LAKE_SERVER_ROOT, see tools/dev/chroot.py): that folder. It has our /tmp."""
+    root = os.environ.get("WAL2LAKE_SERVER_ROOT")
+    return Path(root) if root else None
+
+
 def server_bindir():
-    """The directory of the PostgreSQL programs that PG_CONFIG, or Debian's layout, points to."""
+    """The directory of the PostgreSQL programs that PG_CONFIG, or Debian's layout, points to; as seen by the server."""
+    root = server_root()
+    if root:
+        found = list(root.glob("usr/lib/postgresql/*/bin/postgres"))
+        if len(found) != 1:
+            raise ClusterError(f"there should be one PostgreSQL in {root}, not {len(found)}")
+        return Path("/") / found[0].parent.relative_to(root)
     pg_config = os.environ.get("PG_CONFIG")
     if pg_config:
         return Path(subprocess.check_output([pg_config, "--bindir"], text=True).strip())
@@ -62,7 +74,7 @@ class Cluster:
 
     def __init__(self, settings=None, *, preload=True, keys=None, fsync=False, name="test"):
         self.user = ordinary_user()
-        self.bindir = server_bindir()
+        self.bindir, self.root = server_bindir(), server_root()
         self.base = Path(tempfile.mkdtemp(prefix=f"wal2lake-{name}-", dir="/tmp"))
         self.data = self.base / "data"
         self.sockets = self.base / "s"
@@ -212,11 +224,15 @@ class Cluster:
         """Where the WAL is durable now: what a forwarder that is level has reached."""
         return lsn_number(self.value("SELECT pg_current_wal_flush_lsn()::text"))
 
+    def command(self, name, *arguments):
+        """The command line of one of PostgreSQL's programs, run as ourselves."""
+        return [*map(str, (*self._entered(), self.bindir / name, *arguments))]
+
     def program(self, name, *arguments, dbname="postgres", user=SUPERUSER, env=None, **more):
         """Run one of PostgreSQL's programs against this server, as ourselves; bytes in and out."""
         environment = {**self._environment(), "PGHOST": str(self.sockets), "PGPORT": str(self.port),
                        "PGDATABASE": dbname, "PGUSER": user, **(env or {})}
-        return subprocess.run([self.bindir / name, *map(str, arguments)], env=environment, cwd="/",
+        return subprocess.run(self.command(name, *arguments), env=environment, cwd="/",
                               stdin=subprocess.DEVNULL, capture_output=True, **{"timeout": 60, **more})
 
     # ---- files ----
@@ -251,8 +267,11 @@ class Cluster:
         if os.geteuid() == 0:
             os.chown(path, self.user.pw_uid, self.user.pw_gid)
 
+    def _entered(self):
+        return ["chroot", self.root] if self.root else []
+
     def _as_user(self):
-        command = ["setpriv"]
+        command = [*self._entered(), "setpriv"]
         if os.geteuid() == 0:
             command += ["--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--clear-groups"]
         return command

@@ -224,8 +224,8 @@ class Pooler:
 def occupied_sender(cluster):
     """All connections for replication are taken: there is one."""
     holder = subprocess.Popen(
-        [cluster.bindir / "pg_receivewal", "-h", cluster.sockets, "-p", str(cluster.port), "-U", "postgres", "-D",
-         cluster.base, "-S", "taken"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        cluster.command("pg_receivewal", "-h", cluster.sockets, "-p", cluster.port, "-U", "postgres", "-D", cluster.base,
+                        "-S", "taken"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_replication") == 1, 20, "a walsender")
         yield
