@@ -104,7 +104,7 @@ CMAKE_FLAGS = -G Ninja $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_C
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON = /usr/bin/python3
 
-.PHONY: help deps command command-install demo bench fuzz installcheck test-quick test test-long lint format
+.PHONY: help deps command command-install demo bench fuzz installcheck test-quick test test-long test-matrix lint format
 
 help:
 	@echo "make                 build the plugin against the PostgreSQL of PG_CONFIG"
@@ -119,6 +119,7 @@ help:
 	@echo "make test-quick      lint, unit and regression tests (< 3 minutes)"
 	@echo "make test            all of it, with the end-to-end tests (<= 20 minutes)"
 	@echo "make test-long       the same with longer runs (<= 60 minutes)"
+	@echo "make test-matrix     pg_regress and end-to-end tests on PostgreSQL 15, 17, 18 (VERSIONS='18': only those)"
 	@echo "make lint format     check formatting, layers, clang-tidy, cppcheck; apply formatting"
 
 deps:
@@ -164,6 +165,12 @@ test: built
 	@tools/dev/test.sh full
 test-long: built
 	@tools/dev/test.sh long
+
+# Newer servers are fetched once; see tools/dev/chroot.py.
+test-matrix: deps command
+	@tools/dev/deps.sh matrix
+	@cmake --build $(CMAKE_BUILD) --target wal2lake_failpoints wal2lake_mutant > build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
+	@$(PYTHON) tools/dev/matrix.py $(VERSIONS)
 
 FORMATTED = $(shell git ls-files '*.c' '*.cpp' '*.h')
 lint:

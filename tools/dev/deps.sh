@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and testing wal2lake needs, as Debian packages.
 # Silent and quick when all is there; uses sudo when not root. Run by `make deps`.
-# `deps.sh bench` also installs the output plugins that `make bench` measures.
+# `deps.sh bench` also installs the output plugins that `make bench` measures, `deps.sh matrix`
+# what newer servers are fetched with.
 set -eu
 
 packages="
@@ -15,8 +16,10 @@ libgtest-dev libgmock-dev
 clang libclang-rt-14-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml
 openssl systemd util-linux zstd iproute2"
-[ "${1:-}" != bench ] || packages="$packages
-postgresql-15-wal2json postgresql-15-decoderbufs"
+case "${1:-}" in
+bench) packages="$packages postgresql-15-wal2json postgresql-15-decoderbufs" ;;
+matrix) packages="$packages mmdebstrap debian-archive-keyring" ;;
+esac
 
 die() {
     printf 'deps.sh: %s\n' "$1" >&2
