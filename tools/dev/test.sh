@@ -38,8 +38,9 @@ count() {
         f=$(grep -cE '^[a-z_]+ +FAILED$' "$log")
         ;;
     regress)
-        p=$(grep -cE '^test .* ok ' "$log")
-        f=$(grep -cE '^test .* FAILED ' "$log")
+        # pg_regress speaks TAP from 16 on.
+        p=$(grep -cE '^(test .* ok |ok [0-9]+ )' "$log")
+        f=$(grep -cE '^(test .* FAILED |not ok [0-9]+ )' "$log")
         ;;
     end-to-end | store-faults)
         p=$(said passed "$log")
