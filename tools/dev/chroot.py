@@ -16,6 +16,7 @@ and nothing outlives the command: the kernel ends its processes, and undoes the 
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,13 @@ sys.path.insert(0, str(REPOSITORY / "regress" / "t"))
 from harness import server_cache  # noqa: E402
 from harness.server_cache import CannotBuild  # noqa: E402
 
+
+class CannotFetch(CannotBuild):
+    """The mirror does not answer, or does not have the release."""
+
+
+# What apt says then, as opposed to what fails on this machine.
+NOT_FETCHED = re.compile(r"Failed to fetch|Could not resolve|Unable to connect|does not have a Release file")
 SUITES = {17: "trixie", 18: "forky"}
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Grows when what is in an archive changes. Each month has its own, for the minor releases.
@@ -91,8 +99,12 @@ def make(version, folder):
     suite, what = SUITES[version], f"a root with PostgreSQL {version}"
     options = [f"--aptopt={line}" for line in ['Apt::Install-Recommends "false"', *apt_options()]]
     options += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT)]
-    server_cache.run(["mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(packages(version))}", *options, suite,
-                      str(folder / "root.tar"), f"deb [signed-by={KEYRING}] {mirror()} {suite} main"], what, NEEDS)
+    command = ["mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(packages(version))}", *options, suite,
+                      str(folder / "root.tar"), f"deb [signed-by={KEYRING}] {mirror()} {suite} main"]
+    try:
+        server_cache.run(command, what, NEEDS, env={"LC_ALL": "C.UTF-8"})
+    except CannotBuild as error:
+        raise CannotFetch(str(error)) if NOT_FETCHED.search(str(error)) else error
     server_cache.run(["zstd", "-q", "--rm", "-3", "-T0", str(folder / "root.tar"), "-o", str(folder / ARCHIVE)], what, NEEDS)
 
 
