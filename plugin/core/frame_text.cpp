@@ -459,14 +459,8 @@ void AddValueChunk(const RecordView& record, const Relations& relations, Lines* 
     AddTableName(relations, relation_id, lines);
     lines->Add(": ").Add(NameOf(kSides, side)).Add(" ");
     AddColumnName(relations, relation_id, attnum, lines);
-    lines->Add(" ")
-        .Add(NameOf(kKinds, kind))
-        .Add(" ")
-        .Add(offset)
-        .Add("+")
-        .Add(length)
-        .Add(" of ")
-        .Add(total);
+    lines->Add(" ").Add(NameOf(kKinds, kind)).Add(" ").Add(offset);
+    lines->Add("+").Add(length).Add(" of ").Add(total);
     if (last)
         lines->Add(" last");
 }

@@ -119,8 +119,12 @@ void WriteValue(const v1::Column& column, const v1::Value& value, JsonWriter* js
     }
 }
 
+// The value of a column that came in chunks; absent where it did not come whole.
+using WholeValue = std::function<std::optional<v1::Value>(uint32_t attnum)>;
+
 // One member for each value; `only_key` where the row has key columns alone.
-Result<Done> WriteRow(const v1::Relation& relation, const v1::Row& row, bool only_key, JsonWriter* json)
+Result<Done> WriteRow(const v1::Relation& relation, const v1::Row& row, bool only_key,
+                      const WholeValue& whole, JsonWriter* json)
 {
     int next = 0;
     json->BeginObject();
@@ -130,10 +134,15 @@ Result<Done> WriteRow(const v1::Relation& relation, const v1::Row& row, bool onl
         if (next == row.values_size())
             return Damaged("row of " + TableName(relation) + " has fewer values than columns");
         const v1::Value& value = row.values(next++);
-        if (value.marker() == v1::MARKER_CHUNKED)
-            return Damaged("a value of " + TableName(relation) + " came in chunks, and not whole");
         json->Key(column.name());
-        WriteValue(column, value, json);
+        if (value.marker() != v1::MARKER_CHUNKED) {
+            WriteValue(column, value, json);
+            continue;
+        }
+        const auto together = whole(column.attnum());
+        if (!together)
+            return Damaged("a value of " + TableName(relation) + " came in chunks, and not whole");
+        WriteValue(column, *together, json);
     }
     json->EndObject();
     if (next != row.values_size())
@@ -159,6 +168,11 @@ void RecordPrinter::Line(std::string text)
 {
     if (!closed_)
         closed_ = !emit_(std::move(text) + "\n");
+}
+
+bool RecordPrinter::Shows(const v1::Relation& relation) const
+{
+    return filter_.table.empty() || TableName(relation) == filter_.table;
 }
 
 Result<Done> RecordPrinter::Print(std::string_view batch_bytes)
@@ -201,7 +215,7 @@ Result<Done> RecordPrinter::PrintRecord(const v1::Batch& batch, const v1::Record
 
 void RecordPrinter::PrintRelation(const v1::Batch& batch, const v1::Relation& relation)
 {
-    if (!filter_.table.empty() && TableName(relation) != filter_.table)
+    if (!Shows(relation))
         return;
     JsonWriter json;
     json.BeginObject();
@@ -241,7 +255,7 @@ void RecordPrinter::PrintRelation(const v1::Batch& batch, const v1::Relation& re
 Result<Done> RecordPrinter::TakeChunk(uint64_t ordinal, const v1::ValueChunk& chunk)
 {
     const auto found = relations_.find(chunk.relation_id());
-    if (!filter_.table.empty() && found != relations_.end() && TableName(found->second) != filter_.table)
+    if (found != relations_.end() && !Shows(found->second))
         return Done{};
     Chunked& value = chunked_[{chunk.side(), chunk.attnum()}];
     if (chunk.offset() == 0)
@@ -253,53 +267,44 @@ Result<Done> RecordPrinter::TakeChunk(uint64_t ordinal, const v1::ValueChunk& ch
     return Done{};
 }
 
-// Puts what came in chunks where the change says that it did.
-void RecordPrinter::PutTogether(const v1::Relation& relation, uint64_t ordinal, v1::Change* change)
+std::optional<v1::Value> RecordPrinter::TakeWhole(uint64_t ordinal, v1::ValueChunk::Side side,
+                                                  uint32_t attnum)
 {
-    const auto put = [&](v1::Row* row, v1::ValueChunk::Side side, bool only_key) {
-        int next = 0;
-        for (const v1::Column& column : relation.columns()) {
-            if ((only_key && !column.is_key()) || next == row->values_size())
-                continue;
-            v1::Value& value = *row->mutable_values(next++);
-            if (value.marker() != v1::MARKER_CHUNKED)
-                continue;
-            const auto found = chunked_.find({side, column.attnum()});
-            // Left as it is, it is found when the row is written.
-            if (found == chunked_.end() || found->second.ordinal != ordinal ||
-                found->second.bytes.size() != found->second.total)
-                continue;
-            if (found->second.kind == v1::ValueChunk::KIND_TEXT)
-                value.set_text(std::move(found->second.bytes));
-            else if (found->second.kind == v1::ValueChunk::KIND_NUMERIC)
-                value.set_numeric(std::move(found->second.bytes));
-            else
-                value.set_bytes(std::move(found->second.bytes));
-        }
-    };
-    if (change->has_new_())
-        put(change->mutable_new_(), v1::ValueChunk::SIDE_NEW, false);
-    if (change->has_old())
-        put(change->mutable_old(), v1::ValueChunk::SIDE_OLD, change->old_kind() == v1::OLD_KIND_KEY);
-    chunked_.clear();
+    const auto found = chunked_.find({side, attnum});
+    if (found == chunked_.end() || found->second.ordinal != ordinal ||
+        found->second.bytes.size() != found->second.total)
+        return std::nullopt;
+    v1::Value value;
+    std::string& bytes = found->second.bytes;
+    switch (found->second.kind) {
+    case v1::ValueChunk::KIND_TEXT:
+        value.set_text(std::move(bytes));
+        break;
+    case v1::ValueChunk::KIND_NUMERIC:
+        value.set_numeric(std::move(bytes));
+        break;
+    default:
+        value.set_bytes(std::move(bytes));
+    }
+    chunked_.erase(found);
+    return value;
 }
 
 Result<Done> RecordPrinter::PrintChange(const v1::Batch& batch, const v1::Record& record)
 {
-    const auto found = relations_.find(record.change().relation_id());
+    const v1::Change& change = record.change();
+    const auto found = relations_.find(change.relation_id());
     if (found == relations_.end())
-        return Damaged("change of relation " + std::to_string(record.change().relation_id()) +
+        return Damaged("change of relation " + std::to_string(change.relation_id()) +
                        ", which was not announced before");
     const v1::Relation& relation = found->second;
-    if (!filter_.table.empty() && TableName(relation) != filter_.table)
+    if (!Shows(relation))
         return Done{};
-    const bool in_pieces = !chunked_.empty();
-    v1::Change whole;
-    if (in_pieces) {
-        whole = record.change();
-        PutTogether(relation, record.ordinal(), &whole);
-    }
-    const v1::Change& change = in_pieces ? whole : record.change();
+    const auto whole = [&](v1::ValueChunk::Side side) -> WholeValue {
+        return [this, side, ordinal = record.ordinal()](uint32_t attnum) {
+            return TakeWhole(ordinal, side, attnum);
+        };
+    };
     JsonWriter json;
     json.BeginObject();
     json.Key("op").String(Word(v1::Operation_Name(change.operation()), "OPERATION_"));
@@ -307,18 +312,21 @@ Result<Done> RecordPrinter::PrintChange(const v1::Batch& batch, const v1::Record
     WriteTransaction(batch, record.ordinal(), &json);
     if (change.has_new_()) {
         json.Key("new");
-        auto written = WriteRow(relation, change.new_(), false, &json);
+        auto written = WriteRow(relation, change.new_(), false, whole(v1::ValueChunk::SIDE_NEW), &json);
         if (!written.ok())
             return written;
     }
     if (change.has_old()) {
         json.Key("old_kind").String(Word(v1::OldKind_Name(change.old_kind()), "OLD_KIND_"));
         json.Key("old");
-        auto written = WriteRow(relation, change.old(), change.old_kind() == v1::OLD_KIND_KEY, &json);
+        auto written = WriteRow(relation, change.old(), change.old_kind() == v1::OLD_KIND_KEY,
+                                whole(v1::ValueChunk::SIDE_OLD), &json);
         if (!written.ok())
             return written;
     }
     json.EndObject();
+    // Pieces that the change does not speak of are of no later one.
+    chunked_.clear();
     Line(json.Take());
     return Done{};
 }

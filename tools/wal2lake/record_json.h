@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,10 +47,12 @@ class RecordPrinter
     bool closed() const { return closed_; }
 
   private:
+    bool Shows(const v1::Relation& relation) const;
     Result<Done> PrintRecord(const v1::Batch& batch, const v1::Record& record);
     void PrintRelation(const v1::Batch& batch, const v1::Relation& relation);
     Result<Done> TakeChunk(uint64_t ordinal, const v1::ValueChunk& chunk);
-    void PutTogether(const v1::Relation& relation, uint64_t ordinal, v1::Change* change);
+    // The value that came in chunks, once; absent where it did not come whole.
+    std::optional<v1::Value> TakeWhole(uint64_t ordinal, v1::ValueChunk::Side side, uint32_t attnum);
     Result<Done> PrintChange(const v1::Batch& batch, const v1::Record& record);
     Result<Done> PrintTruncate(const v1::Batch& batch, const v1::Record& record);
     void PrintStats(const v1::Batch& batch, const v1::Stats& stats);
