@@ -76,7 +76,7 @@ class LogJudge
                            BeforeFix(lake_.lifecycle_error->text),
                            {{Fix::Kind::kAdvice, HiddenLifecycleFix()}});
         for (const LifecycleRule& rule : lake_.lifecycle_rules) {
-            const std::vector<std::string> met = FoldersMet(rule.prefix);
+            const std::vector<std::string> met = FoldersMet(rule);
             if (met.empty())
                 continue;
             const bool removes = rule.deed == LifecycleRule::Deed::kRemoves;
@@ -104,13 +104,10 @@ class LogJudge
         return {LogPrefix(names_.source), PartsPrefix(names_.source), EventsPrefix(names_.source)};
     }
 
-    // Those where there may be a name that begins with `prefix`.
-    std::vector<std::string> FoldersMet(const std::string& prefix) const
+    std::vector<std::string> FoldersMet(const LifecycleRule& rule) const
     {
         std::vector<std::string> met = Folders();
-        std::erase_if(met, [&prefix](const std::string& folder) {
-            return !folder.starts_with(prefix) && !prefix.starts_with(folder);
-        });
+        std::erase_if(met, [&rule](const std::string& folder) { return !rule.MayMeet(folder); });
         return met;
     }
 

@@ -115,9 +115,7 @@ std::optional<std::vector<LifecycleRule>> ReadLifecycle(std::string_view body)
 
 std::vector<LifecycleRule> RulesBelow(std::vector<LifecycleRule> rules, const std::string& prefix)
 {
-    std::erase_if(rules, [&prefix](const LifecycleRule& rule) {
-        return !rule.prefix.starts_with(prefix) && !prefix.starts_with(rule.prefix);
-    });
+    std::erase_if(rules, [&prefix](const LifecycleRule& rule) { return !rule.MayMeet(prefix); });
     for (LifecycleRule& rule : rules)
         rule.prefix = rule.prefix.substr(std::min(prefix.size(), rule.prefix.size()));
     return rules;

@@ -63,6 +63,12 @@ struct LifecycleRule {
     // Of those, not all: it asks for what no name's beginning tells, such as a tag.
     bool some = false;
 
+    // Whether there may be a name that begins with `below` and that it meets.
+    bool MayMeet(std::string_view below) const
+    {
+        return prefix.starts_with(below) || below.starts_with(prefix);
+    }
+
     bool operator==(const LifecycleRule&) const = default;
 };
 
