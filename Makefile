@@ -17,6 +17,7 @@ SERVER_OBJS = \
 	plugin/server/output_text.o \
 	plugin/server/policy_cache.o \
 	plugin/server/sql_functions.o \
+	plugin/server/stream.o \
 	plugin/server/tuple_reader.o
 CORE_OBJS = \
 	plugin/core/frame_reader.o \

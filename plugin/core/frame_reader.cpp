@@ -98,8 +98,19 @@ void ReadCommitted(std::string_view bytes, CommittedView* committed, bool* damag
         case VarintTag(4):
             committed->commit_time_us = field.Int64();
             break;
+        case VarintTag(5):
+            committed->streamed = field.Bool();
+            break;
         }
     }
+}
+
+void ReadInProgress(std::string_view bytes, uint32_t* xid, bool* damaged)
+{
+    FieldReader field(bytes, damaged);
+    while (field.Next())
+        if (field.tag() == VarintTag(1))
+            *xid = field.Uint32();
 }
 
 // kNone and kUnknown for what is no member of the oneof that says what a batch or a record is.
@@ -134,6 +145,10 @@ RecordKind RecordKindOf(uint64_t tag)
         return RecordKind::kStats;
     case BytesTag(8):
         return RecordKind::kValueChunk;
+    case BytesTag(10):
+        return RecordKind::kStreamAbort;
+    case BytesTag(11):
+        return RecordKind::kSkipped;
     default:
         return RecordKind::kUnknown;
     }
@@ -184,6 +199,27 @@ ReadResult NextMessage(std::string_view input, MessageView* message, size_t* con
     return ReadFrame(rest.substr(width, length), &message->batch);
 }
 
+BatchKind PeekBatch(std::string_view message, CommittedView* committed) noexcept
+{
+    *committed = CommittedView{};
+    uint64_t length = 0;
+    size_t width = 0;
+    if (!ReadLength(message, &length, &width).ok())
+        return BatchKind::kNone;
+    bool damaged = false;
+    FieldReader frame(message.substr(width), &damaged);
+    while (frame.Next()) {
+        if (frame.tag() != BytesTag(2))
+            continue;
+        FieldReader batch(frame.Bytes(), &damaged);
+        const BatchKind kind = batch.Next() ? BatchKindOf(batch.tag()) : BatchKind::kNone;
+        if (kind == BatchKind::kCommitted)
+            ReadCommitted(batch.Bytes(), committed, &damaged);
+        return kind;
+    }
+    return BatchKind::kNone;
+}
+
 ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
 {
     *batch = BatchView{};
@@ -199,6 +235,8 @@ ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
             batch->kind = kind;
             if (kind == BatchKind::kCommitted)
                 ReadCommitted(field.Bytes(), &batch->committed, damaged);
+            else if (kind == BatchKind::kInProgress)
+                ReadInProgress(field.Bytes(), &batch->in_progress_xid, damaged);
             else
                 PassOver(field.Bytes(), damaged);
         }
@@ -267,6 +305,15 @@ ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept
             *damaged = *damaged || std::exchange(has_old, true);
             break;
         }
+    });
+}
+
+ReadResult ScanSkipped(std::string_view body, uint64_t* changes) noexcept
+{
+    *changes = 0;
+    return ReadFields(body, "skipped is not a valid protobuf message", [&](auto& field, bool*) {
+        if (field.tag() == VarintTag(1))
+            *changes = field.Uint64();
     });
 }
 

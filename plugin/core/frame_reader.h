@@ -66,17 +66,26 @@ struct CommittedView {
     uint64_t commit_lsn = 0;
     uint64_t end_lsn = 0;
     int64_t commit_time_us = 0;
+    // Its records came before, in batches of kind kInProgress.
+    bool streamed = false;
 };
 
 struct BatchView {
     BatchKind kind = BatchKind::kNone;
     // Meaningful where kind is kCommitted.
     CommittedView committed;
+    // Meaningful where kind is kInProgress.
+    uint32_t in_progress_xid = 0;
     bool last = false;
     uint64_t record_count = 0;
     // The bytes it was scanned from, for RecordCursor.
     std::string_view bytes;
 };
+
+// What the batch of a whole message belongs to, looking at nothing else: neither is
+// the checksum compared nor are records passed over. kNone also where there is
+// nothing to be seen.
+BatchKind PeekBatch(std::string_view message, CommittedView* committed) noexcept;
 
 // Scans a batch down to the borders of its records.
 ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept;
@@ -90,6 +99,8 @@ enum class RecordKind : uint8_t {
     kMessage,
     kStats,
     kValueChunk,
+    kStreamAbort,
+    kSkipped,
 };
 
 struct RecordView {
@@ -142,6 +153,9 @@ ReadResult ScanChange(std::string_view body, ChangeView* change) noexcept;
 
 // Appends Truncate.relation_ids to `*relation_ids`; allocates there.
 ReadResult ScanTruncate(std::string_view body, std::vector<uint32_t>* relation_ids) noexcept;
+
+// How many changes a Skipped record stands for.
+ReadResult ScanSkipped(std::string_view body, uint64_t* changes) noexcept;
 
 struct RelationStatsView {
     uint32_t oid = 0;

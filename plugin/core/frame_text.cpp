@@ -538,11 +538,44 @@ void AddMessage(const RecordView& record, Lines* lines)
             (void)field.Text();
 }
 
+/* Changes that are counted and not sent. */
+void AddSkipped(const RecordView& record, Lines* lines)
+{
+    uint64_t changes = 0;
+    if (!ScanSkipped(record.body, &changes).ok())
+        lines->Damage();
+    lines->Start().Add("skipped ").Add(changes);
+}
+
+/* It has no fields yet. */
+void AddStreamAbort(const RecordView& record, Lines* lines)
+{
+    lines->Start().Add("stream abort");
+    FieldReader field = lines->Fields(record.body);
+    while (field.Next()) {
+    }
+}
+
+/* Whose a record of a batch in progress is. Its number would not repeat in a test. */
+void AddSubtransaction(const RecordView& record, Lines* lines)
+{
+    if (record.subxid == 0)
+        return;
+    lines->Add(lines->positions() ? " subxid=" : " (subtransaction)");
+    if (lines->positions())
+        lines->Add(record.subxid);
+}
+
 void AddBatchHeader(const BatchView& batch, Lines* lines)
 {
+    if (batch.kind == BatchKind::kInProgress) {
+        lines->Start().Add("in progress");
+        if (lines->positions())
+            lines->Add(" xid=").Add(batch.in_progress_xid);
+    }
     if (batch.kind != BatchKind::kCommitted)
         return;
-    lines->Start().Add("transaction");
+    lines->Start().Add(batch.committed.streamed ? "transaction, streamed" : "transaction");
     if (lines->positions()) {
         lines->Add(" xid=").Add(batch.committed.xid);
         lines->Add(" commit_lsn=").AddLsn(batch.committed.commit_lsn);
@@ -580,9 +613,16 @@ ReadResult AddBatch(std::string_view bytes, Relations* relations, Lines* lines)
         case RecordKind::kMessage:
             AddMessage(record, lines);
             break;
+        case RecordKind::kStreamAbort:
+            AddStreamAbort(record, lines);
+            break;
+        case RecordKind::kSkipped:
+            AddSkipped(record, lines);
+            break;
         default:
             lines->Start().Add("unknown record");
         }
+        AddSubtransaction(record, lines);
     }
     if (result.damaged())
         return result;

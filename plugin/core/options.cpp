@@ -49,7 +49,7 @@ bool ParseInt(const char* text, long* out)
 
 extern "C" w2l_options w2l_default_options(void) noexcept
 {
-    return {W2L_DEFAULT_BATCH_BYTES, false};
+    return {W2L_DEFAULT_BATCH_BYTES, false, false};
 }
 
 extern "C" w2l_option_answer w2l_take_option(const char* name, const char* value, w2l_options* out,
@@ -70,7 +70,9 @@ extern "C" w2l_option_answer w2l_take_option(const char* name, const char* value
     if (switch_) {
         bool on = false;
         const bool ok = ParseBool(value, &on);
-        if (ok && !on)
+        if (ok && Is(name, "streaming"))
+            out->streaming = on;
+        if (ok && (!on || Is(name, "streaming")))
             return W2L_OPTION_TAKEN;
         *hint = ok ? "Leave it out, or set it to off." : "Use on or off.";
         return ok ? W2L_OPTION_NOT_SERVED : W2L_OPTION_INVALID_VALUE;

@@ -23,6 +23,7 @@ W2L_BEGIN_C
 typedef struct w2l_options {
     int max_batch_bytes; /* a batch is sent once it holds this much */
     bool local_origin_only;
+    bool streaming; /* transactions are sent while they are in progress */
 } w2l_options;
 
 typedef enum w2l_option_answer {

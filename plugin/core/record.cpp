@@ -19,9 +19,9 @@ namespace
 
 /* The message's length (up to 5 bytes), checksum (9), batch tag and length (6) go in front once they are known. */
 constexpr size_t kPrefix = 24;
-/* Tags, lengths and small fields of a change around its rows: 45 at most. */
+/* Tags, lengths and small fields of a change around its rows: 51 at most. */
 constexpr size_t kChangeOverhead = 64;
-/* The same of a chunk around its bytes: 73 at most. */
+/* The same of a chunk around its bytes: 79 at most. */
 constexpr size_t kChunkOverhead = 80;
 /* Tags and lengths of a value around its bytes; a token fits in as well. */
 constexpr size_t kValueOverhead = 24;
@@ -31,11 +31,12 @@ constexpr size_t kRelationOverhead = 160;
 
 namespace batch_field
 {
-constexpr uint32_t kCommitted = 1, kRecords = 5, kLast = 6;
+constexpr uint32_t kCommitted = 1, kInProgress = 2, kRecords = 5, kLast = 6;
 }
 namespace record_field
 {
-constexpr uint32_t kOrdinal = 1, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7, kValueChunk = 8;
+constexpr uint32_t kOrdinal = 1, kSubxid = 2, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7,
+                   kValueChunk = 8, kStreamAbort = 10, kSkipped = 11;
 }
 namespace change_field
 {
@@ -212,12 +213,22 @@ uint8_t* PutRow(uint8_t* at, const uint8_t* limit, uint32_t field, const w2l_row
     return end;
 }
 
+size_t SubxidSize(uint32_t subxid)
+{
+    return subxid != 0 ? 1 + VarintSize(subxid) : 0;
+}
+
+uint8_t* PutSubxid(uint8_t* at, uint32_t subxid)
+{
+    return subxid != 0 ? PutVarint(PutByte(at, VarintTag(record_field::kSubxid)), subxid) : at;
+}
+
 /* What a change's record begins with, for rows of `rows` bytes in all, tags and lengths included. */
 struct ChangeHeader {
     ChangeHeader(const w2l_change& described, size_t rows)
         : change(described),
           body(1 + VarintSize(change.relation_id) + 2 + rows + (change.old_kind != W2L_OLD_NONE ? 2 : 0)),
-          record(1 + VarintSize(change.ordinal) + LengthDelimitedSize(body)),
+          record(1 + VarintSize(change.ordinal) + SubxidSize(change.subxid) + LengthDelimitedSize(body)),
           size(LengthDelimitedSize(record) - rows - (change.old_kind != W2L_OLD_NONE ? 2 : 0))
     {
     }
@@ -228,6 +239,7 @@ struct ChangeHeader {
         at = PutVarint(at, record);
         at = PutByte(at, VarintTag(record_field::kOrdinal));
         at = PutVarint(at, change.ordinal);
+        at = PutSubxid(at, change.subxid);
         at = PutByte(at, BytesTag(record_field::kChange));
         at = PutVarint(at, body);
         at = PutByte(at, VarintTag(change_field::kRelationId));
@@ -331,11 +343,12 @@ uint64_t Checksum(const void* bytes, size_t length)
 }
 
 /* A serialized Record around a serialized member. An empty member is written too: it is what makes the kind. */
-std::string Record(uint64_t ordinal, uint32_t field, const std::string& body)
+std::string Record(uint64_t ordinal, uint32_t subxid, uint32_t field, const std::string& body)
 {
     std::string record;
     protozero::pbf_writer writer(record);
     AddUint(writer, record_field::kOrdinal, ordinal);
+    AddUint(writer, record_field::kSubxid, subxid);
     writer.add_message(field, body);
     return record;
 }
@@ -349,6 +362,18 @@ w2l_status AppendRecord(w2l_batch* batch, const std::string& record)
     uint8_t* at = batch->data + batch->length;
     PutLengthDelimited(at, batch_field::kRecords, record.data(), record.size());
     batch->length += total;
+    return W2L_OK;
+}
+
+/* `facts`: the serialized member that says what the batch belongs to. */
+w2l_status BeginBatch(w2l_batch* batch, uint32_t field, const std::string& facts)
+{
+    batch->length = 0;
+    batch->hint = {};
+    if (batch->capacity < W2L_BATCH_OVERHEAD)
+        return W2L_NO_SPACE;
+    uint8_t* end = PutLengthDelimited(batch->data + kPrefix, field, facts.data(), facts.size());
+    batch->length = static_cast<size_t>(end - batch->data);
     return W2L_OK;
 }
 
@@ -411,14 +436,18 @@ extern "C" w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* com
         AddUint(writer, 3, committed->end_lsn);
         if (committed->commit_time_us != 0)
             writer.add_int64(4, committed->commit_time_us);
-        batch->length = 0;
-        batch->hint = {};
-        if (batch->capacity < W2L_BATCH_OVERHEAD)
-            return W2L_NO_SPACE;
-        uint8_t* end =
-            PutLengthDelimited(batch->data + kPrefix, batch_field::kCommitted, facts.data(), facts.size());
-        batch->length = static_cast<size_t>(end - batch->data);
-        return W2L_OK;
+        AddUint(writer, 5, committed->streamed);
+        return BeginBatch(batch, batch_field::kCommitted, facts);
+    });
+}
+
+extern "C" w2l_status w2l_batch_begin_in_progress(w2l_batch* batch, uint32_t xid) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string facts;
+        protozero::pbf_writer writer(facts);
+        AddUint(writer, 1, xid);
+        return BeginBatch(batch, batch_field::kInProgress, facts);
     });
 }
 
@@ -464,7 +493,7 @@ extern "C" w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* 
         if (number != 0)
             body += 1 + VarintSize(number);
     const size_t ordinal = chunk->ordinal != 0 ? 1 + VarintSize(chunk->ordinal) : 0;
-    const size_t record = ordinal + LengthDelimitedSize(body);
+    const size_t record = ordinal + SubxidSize(chunk->subxid) + LengthDelimitedSize(body);
     if (LengthDelimitedSize(record) > batch->capacity - batch->length)
         return W2L_NO_SPACE;
 
@@ -473,6 +502,7 @@ extern "C" w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* 
     at = PutVarint(at, record);
     if (ordinal != 0)
         at = PutVarint(PutByte(at, VarintTag(record_field::kOrdinal)), chunk->ordinal);
+    at = PutSubxid(at, chunk->subxid);
     at = PutByte(at, BytesTag(record_field::kValueChunk));
     at = PutVarint(at, body);
     for (const auto& [field, number] : numbers)
@@ -492,7 +522,7 @@ extern "C" w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_rela
         AddUint(writer, 1, relation->id);
         writer.add_fixed64(2, Checksum(body.data(), body.size()));
         message.append(body);
-        return AppendRecord(batch, Record(0, record_field::kRelation, message));
+        return AppendRecord(batch, Record(0, 0, record_field::kRelation, message));
     });
 }
 
@@ -507,7 +537,8 @@ extern "C" w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_trun
             AddUint(message, 2, truncate->cascade);
             AddUint(message, 3, truncate->restart_identity);
         }
-        return AppendRecord(batch, Record(truncate->ordinal, record_field::kTruncate, body));
+        return AppendRecord(batch,
+                            Record(truncate->ordinal, truncate->subxid, record_field::kTruncate, body));
     });
 }
 
@@ -526,7 +557,22 @@ extern "C" w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relatio
             AddUint(entry, 5, stats[i].uncarried);
             AddUint(entry, 6, stats[i].not_emitted);
         }
-        return AppendRecord(batch, Record(0, record_field::kStats, body));
+        return AppendRecord(batch, Record(0, 0, record_field::kStats, body));
+    });
+}
+
+extern "C" w2l_status w2l_batch_append_stream_abort(w2l_batch* batch, uint32_t subxid) noexcept
+{
+    return Guarded([&] { return AppendRecord(batch, Record(0, subxid, record_field::kStreamAbort, {})); });
+}
+
+extern "C" w2l_status w2l_batch_append_skipped(w2l_batch* batch, uint32_t subxid, uint64_t changes) noexcept
+{
+    return Guarded([&] {
+        std::string body;
+        protozero::pbf_writer message(body);
+        AddUint(message, 1, changes);
+        return AppendRecord(batch, Record(0, subxid, record_field::kSkipped, body));
     });
 }
 

@@ -91,6 +91,7 @@ typedef struct w2l_change {
     w2l_row new_row;
     w2l_old_kind old_kind; /* NONE: old_row is ignored */
     w2l_row old_row;
+    uint32_t subxid; /* in a batch in progress: the subtransaction, 0 for the top level; so below */
 } w2l_change;
 
 /* Numbers are those of the wire (ValueChunk.Side). */
@@ -107,6 +108,7 @@ typedef struct w2l_chunk {
     uint64_t total;      /* bytes of the value */
     const char* bytes;
     size_t length;
+    uint32_t subxid;
 } w2l_chunk;
 
 typedef struct w2l_column {
@@ -144,6 +146,7 @@ typedef struct w2l_truncate {
     size_t relation_count;
     bool cascade;
     bool restart_identity;
+    uint32_t subxid;
 } w2l_truncate;
 
 typedef struct w2l_relation_stats {
@@ -161,6 +164,7 @@ typedef struct w2l_committed {
     uint64_t commit_lsn;
     uint64_t end_lsn;
     int64_t commit_time_us;
+    bool streamed; /* its records came in batches in progress */
 } w2l_committed;
 
 /* A batch under construction. `data` and `capacity` are the caller's, who may move them between calls. */
@@ -186,8 +190,12 @@ size_t w2l_bound_relation(const w2l_relation* relation) W2L_NOEXCEPT;
 size_t w2l_bound_truncate(const w2l_truncate* truncate) W2L_NOEXCEPT;
 size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
 
-/* Start a batch of a committed transaction; what the buffer held is gone. */
+/* Upper bound of any record of stream control. */
+#define W2L_CONTROL_BOUND 48
+
+/* Start a batch of a committed transaction, or of one in progress; what the buffer held is gone. */
 w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) W2L_NOEXCEPT;
+w2l_status w2l_batch_begin_in_progress(w2l_batch* batch, uint32_t xid) W2L_NOEXCEPT;
 
 /*
  * Append one record. On any status but W2L_OK the batch is as it was before. A
@@ -200,6 +208,10 @@ w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relat
 w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,
                                   size_t count) W2L_NOEXCEPT;
+/* In a batch in progress: `subxid` (0: all of it) has aborted. */
+w2l_status w2l_batch_append_stream_abort(w2l_batch* batch, uint32_t subxid) W2L_NOEXCEPT;
+/* In a batch in progress: so many changes are counted and not sent. */
+w2l_status w2l_batch_append_skipped(w2l_batch* batch, uint32_t subxid, uint64_t changes) W2L_NOEXCEPT;
 
 /*
  * Close the batch and frame it: *message points into the buffer at *message_length

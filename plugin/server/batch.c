@@ -11,6 +11,8 @@
 /* A buffer that grew beyond this for one record is given back after it was sent. */
 #define KEEP_BATCH_BYTES (2 * 1024 * 1024)
 #define STATS_INTERVAL_MS 60000
+/* Runs of skipped changes that wait for the next record. */
+#define MAX_SKIPPED_RUNS 1024
 /* Tables that one Stats record tells of at most. */
 #define STATS_PER_RECORD 100
 
@@ -35,9 +37,18 @@ void report_status(w2l_status status, const char* doing)
             (errcode(ERRCODE_INTERNAL_ERROR), errmsg("wal2lake: internal error %d while %s", status, doing)));
 }
 
+/* A replay that failed may leave a batch behind, with Relation records that were not sent. */
 void batch_reset(Session* session)
 {
+    HASH_SEQ_STATUS scan;
+    Table* table;
+
+    if (session->batch.length == 0)
+        return;
     session->batch.length = 0;
+    hash_seq_init(&scan, session->relations);
+    while ((table = hash_seq_search(&scan)) != NULL)
+        table->announced = false;
 }
 
 /* Room for `size` more bytes, and for closing. */
@@ -70,7 +81,7 @@ static void send_batch(Session* session, bool last)
     OutputPluginPrepareWrite(ctx, true);
     appendBinaryStringInfo(ctx->out, (const char*)message, (int)length);
     OutputPluginWrite(ctx, true);
-    session->wrote = true;
+    session->transaction->wrote = true;
     session->silent_changes = 0;
     if (session->batch.capacity > KEEP_BATCH_BYTES) {
         pfree(session->batch.data);
@@ -81,19 +92,38 @@ static void send_batch(Session* session, bool last)
 
 static void open_batch(Session* session)
 {
+    const Transaction* transaction = session->transaction;
+
     reserve(session, W2L_BATCH_OVERHEAD);
-    report_status(w2l_batch_begin(&session->batch, &session->transaction), "opening a batch");
+    report_status(transaction->in_progress
+                      ? w2l_batch_begin_in_progress(&session->batch, transaction->facts.xid)
+                      : w2l_batch_begin(&session->batch, &transaction->facts),
+                  "opening a batch");
 }
 
-/* An open batch with room for a record of at most `bound` bytes. */
+/* What was skipped before the record that is appended next. */
+static void append_skipped(Session* session)
+{
+    Transaction* transaction = session->transaction;
+
+    for (int i = 0; i < transaction->skipped_count; i++)
+        report_status(w2l_batch_append_skipped(&session->batch, transaction->skipped[i].subxid,
+                                               transaction->skipped[i].changes),
+                      "encoding what was skipped");
+    transaction->skipped_count = 0;
+}
+
+/* An open batch with room for a record of at most `bound` bytes, and all that must stand before it. */
 static void make_room(Session* session, size_t bound)
 {
+    bound += (size_t)session->transaction->skipped_count * W2L_CONTROL_BOUND;
     if (session->batch.length > 0 &&
         session->batch.length + bound > (size_t)session->options.max_batch_bytes * 2)
         send_batch(session, false);
     if (session->batch.length == 0)
         open_batch(session);
     reserve(session, bound);
+    append_skipped(session);
 }
 
 static void send_if_full(Session* session)
@@ -121,7 +151,8 @@ void batch_append_value(Session* session, const Column* column, w2l_value_kind k
 {
     w2l_chunk chunk = {0};
 
-    chunk.ordinal = session->ordinal;
+    chunk.ordinal = session->transaction->ordinal;
+    chunk.subxid = session->subxid;
     chunk.relation_id = session->current->wire.id;
     chunk.side = session->side;
     chunk.attnum = column->wire->attnum;
@@ -158,7 +189,7 @@ void batch_append_stats(Session* session)
     HASH_SEQ_STATUS scan;
     Table* table;
 
-    if (!session->has_news || (session->batch.length == 0 && !session->wrote) ||
+    if (!session->has_news || (session->batch.length == 0 && !session->transaction->wrote) ||
         (session->stats_sent_at != 0 &&
          !TimestampDifferenceExceeds(session->stats_sent_at, session->now, STATS_INTERVAL_MS)))
         return;
@@ -183,9 +214,61 @@ void batch_append_stats(Session* session)
     session->stats_sent_at = session->now;
 }
 
+/* ---- transactions in progress ---- */
+
+void batch_note_skipped(Session* session)
+{
+    Transaction* transaction = session->transaction;
+    SkippedRun* last;
+
+    if (!transaction->in_progress)
+        return;
+    if (transaction->skipped_count == MAX_SKIPPED_RUNS) {
+        make_room(session, 0);
+        send_if_full(session);
+    }
+    if (transaction->skipped == NULL)
+        transaction->skipped =
+            MemoryContextAlloc(session->context->context, sizeof(SkippedRun) * MAX_SKIPPED_RUNS);
+    last = transaction->skipped_count > 0 ? &transaction->skipped[transaction->skipped_count - 1] : NULL;
+    if (last == NULL || last->subxid != session->subxid) {
+        last = &transaction->skipped[transaction->skipped_count++];
+        last->subxid = session->subxid;
+        last->changes = 0;
+    }
+    last->changes++;
+}
+
+/* What was skipped waits for the next record: it may be of no interest by then. */
+void batch_end_piece(Session* session)
+{
+    if (session->batch.length > 0)
+        send_batch(session, false);
+}
+
+static void forget_skipped(Transaction* transaction, TransactionId subxid)
+{
+    int kept = 0;
+
+    for (int i = 0; i < transaction->skipped_count; i++)
+        if (transaction->skipped[i].subxid != subxid)
+            transaction->skipped[kept++] = transaction->skipped[i];
+    transaction->skipped_count = kept;
+}
+
+void batch_abort(Session* session, TransactionId subxid)
+{
+    forget_skipped(session->transaction, subxid);
+    if (!session->transaction->wrote)
+        return;
+    make_room(session, W2L_CONTROL_BOUND);
+    report_status(w2l_batch_append_stream_abort(&session->batch, subxid), "encoding an abort");
+    send_batch(session, false);
+}
+
 void batch_end_transaction(Session* session)
 {
-    if (session->batch.length == 0 && !session->wrote)
+    if (session->batch.length == 0 && !session->transaction->wrote)
         return;
     /* Everything went out in full batches: an empty one carries the mark. */
     if (session->batch.length == 0)

@@ -13,11 +13,6 @@
 /* Changes that are skipped before the client hears of us; keeps wal_sender_timeout away. */
 #define SILENT_CHANGES 100
 
-static Session* session_of(LogicalDecodingContext* ctx)
-{
-    return (Session*)ctx->output_plugin_private;
-}
-
 /* ---- startup ---- */
 
 static const Wal2lakePolicy* require_policy(void)
@@ -86,28 +81,45 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
 
     options->output_type = OUTPUT_PLUGIN_BINARY_OUTPUT;
     options->receive_rewrites = false;
-    ctx->streaming = false;
+    /* The server says so where the callbacks are there; creating a slot decodes nothing. */
+    ctx->streaming = session->options.streaming && !is_init;
     ctx->output_plugin_private = session;
 }
 
 /* ---- transactions ---- */
 
+void begin_replay(Session* session, Transaction* transaction)
+{
+    batch_reset(session);
+    MemoryContextReset(session->change_context);
+    /* The abort of a streamed transaction may come at any moment, as an error. */
+    if (session->renewing != NULL)
+        session->renewing->valid = false;
+    session->renewing = NULL;
+    session->value_owner = NULL;
+    session->replay_pinned = false;
+    session->transaction = transaction;
+    session->subxid = InvalidTransactionId;
+    session->replay_number++;
+    session->now = GetCurrentTimestamp();
+}
+
+void take_commit_facts(ReorderBufferTXN* txn, w2l_committed* facts)
+{
+    facts->xid = txn->xid;
+    facts->commit_lsn = txn->final_lsn;
+    facts->end_lsn = txn->end_lsn;
+    facts->commit_time_us =
+        txn->xact_time.commit_time + (int64)(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
 void wal2lake_begin(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
 {
     Session* session = session_of(ctx);
 
-    batch_reset(session);
-    session->transaction.xid = txn->xid;
-    session->transaction.commit_lsn = txn->final_lsn;
-    session->transaction.end_lsn = txn->end_lsn;
-    session->transaction.commit_time_us =
-        txn->xact_time.commit_time + (int64)(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-    session->transaction_number++;
-    session->now = GetCurrentTimestamp();
-    session->ordinal = 0;
-    session->wrote = false;
-    session->transaction_pinned = false;
-    session->value_owner = NULL;
+    memset(&session->committed, 0, sizeof(session->committed));
+    begin_replay(session, &session->committed);
+    take_commit_facts(txn, &session->committed.facts);
 }
 
 void wal2lake_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn)
@@ -116,12 +128,13 @@ void wal2lake_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRec
 
     batch_append_stats(session);
     batch_end_transaction(session);
-    OutputPluginUpdateProgress(ctx, !session->wrote);
+    OutputPluginUpdateProgress(ctx, !session->committed.wrote);
 }
 
-/* Called for what is not sent; the client must hear of us now and then. */
-static void note_silence(Session* session)
+/* What is not sent is counted, and the client must hear of us now and then. */
+static void skip(Session* session)
 {
+    batch_note_skipped(session);
     if (++session->silent_changes >= SILENT_CHANGES) {
         OutputPluginUpdateProgress(session->context, false);
         session->silent_changes = 0;
@@ -161,24 +174,23 @@ static void read_old_row(Session* session, Table* table, Relation relation, Heap
     change->old_row = read_row(session, table, relation, tuple, W2L_SIDE_OLD, key_only, table->old_values);
 }
 
-void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
-                     ReorderBufferChange* change)
+void send_change(Session* session, Relation relation, ReorderBufferChange* change)
 {
-    Session* session = session_of(ctx);
     HeapTuple new_tuple = tuple_of_change(change->data.tp.newtuple);
     HeapTuple old_tuple = tuple_of_change(change->data.tp.oldtuple);
     w2l_change record = {0};
     Table* table;
 
-    session->ordinal++;
+    session->transaction->ordinal++;
     table = emitted_table(session, relation);
     if (table == NULL) {
-        note_silence(session);
+        skip(session);
         MemoryContextReset(session->change_context);
         return;
     }
 
-    record.ordinal = session->ordinal;
+    record.ordinal = session->transaction->ordinal;
+    record.subxid = session->subxid;
     record.relation_id = table->wire.id;
     switch (change->action) {
     case REORDER_BUFFER_CHANGE_INSERT:
@@ -204,14 +216,18 @@ void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relatio
     MemoryContextReset(session->change_context);
 }
 
-void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count,
-                       Relation relations[], ReorderBufferChange* change)
+void wal2lake_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
+                     ReorderBufferChange* change)
 {
-    Session* session = session_of(ctx);
+    send_change(session_of(ctx), relation, change);
+}
+
+void send_truncate(Session* session, int relation_count, Relation relations[], ReorderBufferChange* change)
+{
     uint32_t* ids = MemoryContextAlloc(session->change_context, sizeof(uint32_t) * relation_count);
     w2l_truncate record = {0};
 
-    session->ordinal++;
+    session->transaction->ordinal++;
     /* lookup_table() uses and keeps the change context, so the array may live there. */
     for (int i = 0; i < relation_count; i++) {
         Table* table = emitted_table(session, relations[i]);
@@ -220,23 +236,36 @@ void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int r
             ids[record.relation_count++] = table->wire.id;
     }
     if (record.relation_count > 0) {
-        record.ordinal = session->ordinal;
+        record.ordinal = session->transaction->ordinal;
+        record.subxid = session->subxid;
         record.relation_ids = ids;
         record.cascade = change->data.truncate.cascade;
         record.restart_identity = change->data.truncate.restart_seqs;
         batch_append_truncate(session, &record);
+    } else {
+        skip(session);
     }
     MemoryContextReset(session->change_context);
+}
+
+void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count,
+                       Relation relations[], ReorderBufferChange* change)
+{
+    send_truncate(session_of(ctx), relation_count, relations, change);
+}
+
+void skip_message(Session* session)
+{
+    session->transaction->ordinal++;
+    skip(session);
 }
 
 /* Messages are free text that any role may write: none leaves the server yet. */
 void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
                       bool transactional, const char* prefix, Size message_size, const char* message)
 {
-    if (!transactional)
-        return;
-    session_of(ctx)->ordinal++;
-    note_silence(session_of(ctx));
+    if (transactional)
+        skip_message(session_of(ctx));
 }
 
 bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, ReplOriginId origin_id)
@@ -279,50 +308,4 @@ void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* t
                                 XLogRecPtr prepare_end_lsn, TimestampTz prepare_time)
 {
     not_served("prepared transactions");
-}
-
-/* ---- in-progress streaming ---- */
-
-void wal2lake_stream_start(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
-{
-    not_served("streamed transactions");
-}
-
-void wal2lake_stream_stop(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
-{
-    not_served("streamed transactions");
-}
-
-/*
- * PostgreSQL 18 may report the abort of a subtransaction that it evicted although
- * streaming is off. Nothing of it was sent, so there is nothing to take back.
- */
-void wal2lake_stream_abort(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr abort_lsn) {}
-
-void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
-{
-    not_served("streamed transactions");
-}
-
-void wal2lake_stream_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn)
-{
-    not_served("streamed transactions");
-}
-
-void wal2lake_stream_change(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, Relation relation,
-                            ReorderBufferChange* change)
-{
-    not_served("streamed transactions");
-}
-
-void wal2lake_stream_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
-                             bool transactional, const char* prefix, Size message_size, const char* message)
-{
-    not_served("streamed transactions");
-}
-
-void wal2lake_stream_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int relation_count,
-                              Relation relations[], ReorderBufferChange* change)
-{
-    not_served("streamed transactions");
 }

@@ -33,7 +33,7 @@ extern void wal2lake_commit_prepared(LogicalDecodingContext* ctx, ReorderBufferT
 extern void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
                                        XLogRecPtr prepare_end_lsn, TimestampTz prepare_time);
 
-/* in-progress streaming: off, but the callbacks must exist (see stream_abort) */
+/* stream.c: in-progress streaming, where the client asks for it; see stream_abort why they must exist */
 extern void wal2lake_stream_start(LogicalDecodingContext* ctx, ReorderBufferTXN* txn);
 extern void wal2lake_stream_stop(LogicalDecodingContext* ctx, ReorderBufferTXN* txn);
 extern void wal2lake_stream_abort(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr abort_lsn);

@@ -3,10 +3,13 @@
  */
 #include "server/plugin.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -33,9 +36,9 @@ static void apply(GucAction action)
 
 void pin_settings(Session* session)
 {
-    if (session->session_pinned || session->transaction_pinned)
+    if (session->session_pinned || session->replay_pinned)
         return;
-    session->transaction_pinned = true;
+    session->replay_pinned = true;
     /* Undone with the transaction in which the changes are replayed, on error too. */
     (void)NewGUCNestLevel();
     apply(GUC_ACTION_SAVE);
@@ -47,11 +50,23 @@ void pin_settings_for_connection(Session* session)
     session->session_pinned = true;
 }
 
+/*
+ * True where the transaction in progress that is decoded has aborted: the server
+ * then ends the piece by an error of this kind. An output function that raises
+ * one by itself must not be taken for that, since the rest would be forgotten.
+ */
+static bool has_aborted(void)
+{
+    return TransactionIdIsValid(CheckXidAlive) && !TransactionIdIsInProgress(CheckXidAlive) &&
+           !TransactionIdDidCommit(CheckXidAlive);
+}
+
 /* Errors that are not about the value: the transaction must not go on. */
 static bool must_rethrow(int sqlstate)
 {
     switch (sqlstate) {
-    case ERRCODE_TRANSACTION_ROLLBACK: /* a streamed transaction aborted meanwhile */
+    case ERRCODE_TRANSACTION_ROLLBACK:
+        return has_aborted();
     case ERRCODE_QUERY_CANCELED:
     case ERRCODE_ADMIN_SHUTDOWN:
     case ERRCODE_CRASH_SHUTDOWN:

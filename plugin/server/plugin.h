@@ -58,7 +58,7 @@ typedef struct Table {
     bool emitted;
     bool announced; /* the Relation record of wire.id was appended */
     uint64 schema_id;
-    uint64 checked_in; /* number of the transaction that last looked at its age */
+    uint64 checked_in; /* number of the replay that last looked at its age */
     TimestampTz decided_at;
     MemoryContext context; /* owns what follows; replaced when the decision is renewed */
     int ancestor_count;
@@ -77,6 +77,22 @@ typedef struct Table {
     uint64 not_emitted;
 } Table;
 
+/* Changes of one (sub)transaction that are counted and not sent. */
+typedef struct SkippedRun {
+    TransactionId subxid; /* 0: the top level */
+    uint64 changes;
+} SkippedRun;
+
+/* A transaction that is sent: at once when it has committed, or in pieces while it is in progress. */
+typedef struct Transaction {
+    w2l_committed facts; /* the xid alone until it commits */
+    bool in_progress;    /* what is sent of it goes out in batches of that kind */
+    uint64 ordinal;      /* of the latest change */
+    bool wrote;          /* a frame of it was sent */
+    SkippedRun* skipped; /* in progress: runs of changes since the last record; NULL or MAX_SKIPPED_RUNS */
+    int skipped_count;
+} Transaction;
+
 struct Session {
     LogicalDecodingContext* context;
     w2l_options options;
@@ -92,13 +108,13 @@ struct Session {
     bool has_news;             /* a counter moved since the last Stats record */
     TimestampTz stats_sent_at; /* 0: never */
 
-    /* the transaction that is being sent */
-    w2l_committed transaction;
-    uint64 transaction_number; /* within the session, from 1 */
-    TimestampTz now;           /* when it began to be decoded */
-    uint64 ordinal;
-    bool wrote;         /* a frame of it was sent */
-    int silent_changes; /* since the last word to the client */
+    /* what is being replayed: a transaction that has committed, or a piece of one in progress */
+    Transaction* transaction; /* NULL between them */
+    Transaction committed;    /* where it is, if it has committed */
+    uint64 replay_number;     /* within the session, from 1 */
+    TimestampTz now;          /* when the replay began */
+    TransactionId subxid;     /* of the change at hand, in progress; 0: the top level */
+    int silent_changes;       /* since the last word to the client */
 
     /* the open batch; length 0 if none is */
     w2l_batch batch;
@@ -112,11 +128,16 @@ struct Session {
     size_t inline_bytes; /* of the row that is read */
 
     /* output functions */
-    bool session_pinned;     /* settings hold for the whole connection */
-    bool transaction_pinned; /* settings hold until the transaction ends */
+    bool session_pinned; /* settings hold for the whole connection */
+    bool replay_pinned;  /* settings hold until the replay ends */
     ResourceOwner value_owner;
     int value_error; /* SQLSTATE of the last call that did not survive */
 };
+
+static inline Session* session_of(LogicalDecodingContext* context)
+{
+    return (Session*)context->output_plugin_private;
+}
 
 /* options.c: reads the client's options; ERROR names what is wrong. */
 extern void parse_options(List* options, w2l_options* out);
@@ -165,7 +186,7 @@ extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapT
                         bool key_only, w2l_value* values);
 
 /* output_text.c: calls that may fail on a value. */
-/* Makes output functions independent of the session's settings until the transaction ends. */
+/* Makes output functions independent of the session's settings until the replay ends. */
 extern void pin_settings(Session* session);
 /* The same for a whole replication connection. Within a transaction. */
 extern void pin_settings_for_connection(Session* session);
@@ -173,6 +194,15 @@ extern void pin_settings_for_connection(Session* session);
 extern bool survives(Session* session, void (*body)(void*), void* argument);
 /* Text in UTF-8 of a name from a catalog; bytes that have none become '?'. */
 extern const char* utf8_name(Session* session, const char* name);
+
+/* callbacks.c, for stream.c. */
+/* A replay begins: nothing is left of the one before, however it ended. */
+extern void begin_replay(Session* session, Transaction* transaction);
+extern void take_commit_facts(ReorderBufferTXN* txn, w2l_committed* facts);
+extern void send_change(Session* session, Relation relation, ReorderBufferChange* change);
+extern void send_truncate(Session* session, int relation_count, Relation relations[],
+                          ReorderBufferChange* change);
+extern void skip_message(Session* session);
 
 /* batch.c: the open batch. */
 extern void batch_append_table(Session* session, Table* table);
@@ -182,6 +212,12 @@ extern void batch_append_value(Session* session, const Column* column, w2l_value
                                size_t length);
 extern void batch_append_truncate(Session* session, const w2l_truncate* truncate);
 extern void batch_append_stats(Session* session);
+/* The change at hand is counted and not sent. */
+extern void batch_note_skipped(Session* session);
+/* Of a transaction in progress: sends what is open. */
+extern void batch_end_piece(Session* session);
+/* Of a transaction in progress: `subxid` (0: all of it) has aborted. */
+extern void batch_abort(Session* session, TransactionId subxid);
 /* Sends what is open as the last frame of the transaction, if anything of it was or is to be sent. */
 extern void batch_end_transaction(Session* session);
 /* Forgets what is open. */

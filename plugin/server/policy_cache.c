@@ -449,10 +449,10 @@ Table* lookup_table(Session* session, Relation relation)
         }
         session->last = table;
     }
-    if (table->checked_in != session->transaction_number) {
+    if (table->checked_in != session->replay_number) {
         if (table->valid && TimestampDifferenceExceeds(table->decided_at, session->now, DECISION_MAX_AGE_MS))
             table->valid = false;
-        table->checked_in = session->transaction_number;
+        table->checked_in = session->replay_number;
     }
     if (!table->valid)
         renew_decision(session, table, relation);

@@ -25,6 +25,7 @@ struct Walk {
     std::vector<ChangeView> changes;
     std::vector<std::vector<uint32_t>> truncates;
     std::vector<std::vector<RelationStatsView>> stats;
+    std::vector<uint64_t> skipped;
 };
 
 bool WalkBody(const RecordView& record, Walk* walk)
@@ -43,6 +44,8 @@ bool WalkBody(const RecordView& record, Walk* walk)
         return ScanTruncate(record.body, &walk->truncates.emplace_back()).ok();
     case RecordKind::kStats:
         return ScanStats(record.body, &walk->stats.emplace_back()).ok();
+    case RecordKind::kSkipped:
+        return ScanSkipped(record.body, &walk->skipped.emplace_back()).ok();
     default:
         return true;
     }
@@ -101,6 +104,10 @@ RecordKind KindOf(const v1::Record& record)
         return RecordKind::kStats;
     case v1::Record::kValueChunk:
         return RecordKind::kValueChunk;
+    case v1::Record::kStreamAbort:
+        return RecordKind::kStreamAbort;
+    case v1::Record::kSkipped:
+        return RecordKind::kSkipped;
     case v1::Record::RECORD_NOT_SET:
         break;
     }
@@ -144,9 +151,11 @@ void Compare(const Walk& ours, const v1::Batch& theirs)
         FUZZ_CHECK(ours.batch.committed.commit_lsn == theirs.committed().commit_lsn());
         FUZZ_CHECK(ours.batch.committed.end_lsn == theirs.committed().end_lsn());
         FUZZ_CHECK(ours.batch.committed.commit_time_us == theirs.committed().commit_time_us());
+        FUZZ_CHECK(ours.batch.committed.streamed == theirs.committed().streamed());
     }
+    FUZZ_CHECK(ours.batch.in_progress_xid == theirs.in_progress().xid());
     FUZZ_CHECK(ours.records.size() == static_cast<size_t>(theirs.records_size()));
-    size_t relation = 0, change = 0, truncate = 0, stats = 0;
+    size_t relation = 0, change = 0, truncate = 0, stats = 0, skipped = 0;
     for (int i = 0; i < theirs.records_size(); i++) {
         const RecordView& view = ours.records[static_cast<size_t>(i)];
         const v1::Record& record = theirs.records(i);
@@ -164,6 +173,8 @@ void Compare(const Walk& ours, const v1::Batch& theirs)
         }
         if (record.has_stats())
             CompareStats(ours.stats[stats++], record.stats());
+        if (record.has_skipped())
+            FUZZ_CHECK(ours.skipped[skipped++] == record.skipped().changes());
     }
 }
 

@@ -17,7 +17,7 @@ SELECT make_slot();
 INSERT INTO t VALUES (1, 'ada@example.com');
 SELECT pg_logical_slot_peek_changes('test', NULL, NULL);
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'nosuch', '1');
-SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'streaming', 'on');
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'two_phase', 'on');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'two_phase', 'true');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'messages', 'maybe');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'tables', 'public.t');

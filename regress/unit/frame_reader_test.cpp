@@ -154,6 +154,28 @@ TEST(FrameReader, TellsTheKindsOfBatchesApart)
     EXPECT_EQ(kind_of(batch), BatchKind::kMessage);
 }
 
+TEST(FrameReader, PeeksAtWhatABatchBelongsTo)
+{
+    CommittedView committed;
+    v1::Batch batch = FullBatch();
+    EXPECT_EQ(PeekBatch(test::Message(batch), &committed), BatchKind::kCommitted);
+    EXPECT_EQ(committed.xid, 7U);
+    EXPECT_FALSE(committed.streamed);
+    batch.mutable_committed()->set_streamed(true);
+    std::string message = test::Message(batch);
+    EXPECT_EQ(PeekBatch(message, &committed), BatchKind::kCommitted);
+    EXPECT_TRUE(committed.streamed);
+    batch.mutable_in_progress()->set_xid(9);
+    EXPECT_EQ(PeekBatch(test::Message(batch), &committed), BatchKind::kInProgress);
+    EXPECT_FALSE(committed.streamed);
+    batch.clear_kind();
+    EXPECT_EQ(PeekBatch(test::Message(batch), &committed), BatchKind::kNone);
+    // Whatever is left of one does no harm.
+    for (; !message.empty(); message.pop_back())
+        PeekBatch(message, &committed);
+    EXPECT_EQ(PeekBatch(message, &committed), BatchKind::kNone);
+}
+
 TEST(FrameReader, SkipsNewlinesWhereAMessageMayBegin)
 {
     const std::string one = test::Message(FullBatch());

@@ -25,10 +25,10 @@ class PluginSlot:
             + ", %s" * len(options) + ")", (self.slot, *options), self.dbname, options=session)
         return b"".join(bytes(row[0]) for row in rows)
 
-    def receive(self, end_lsn, environment=None):
-        """What pg_recvlogical writes up to an LSN. It confirms what it wrote, so the slot moves on."""
+    def receive(self, end_lsn, *options, environment=None):
+        """What pg_recvlogical writes up to an LSN, with options NAME=VALUE. It confirms what it wrote, so the slot moves on."""
         arguments = ["-S", self.slot, "-d", self.dbname, "--start", "-f", "-", "--no-loop", f"--endpos={end_lsn}",
-                     "--status-interval=1"]
+                     "--status-interval=1", *(word for option in options for word in ("-o", option))]
         done = self.cluster.program("pg_recvlogical", *arguments, dbname=self.dbname, env=environment)
         if done.returncode != 0:
             raise subprocess.CalledProcessError(done.returncode, "pg_recvlogical", done.stdout, done.stderr)

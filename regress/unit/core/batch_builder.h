@@ -113,6 +113,24 @@ class BatchBuilder
         Reserve(W2L_BATCH_OVERHEAD);
         ASSERT_EQ(w2l_batch_begin(&batch_, &committed), W2L_OK);
     }
+    void BeginInProgress(uint32_t xid)
+    {
+        Reserve(W2L_BATCH_OVERHEAD);
+        EXPECT_EQ(w2l_batch_begin_in_progress(&batch_, xid), W2L_OK);
+    }
+
+    void AppendSkipped(uint32_t subxid, uint64_t changes)
+    {
+        Reserve(W2L_CONTROL_BOUND);
+        EXPECT_EQ(w2l_batch_append_skipped(&batch_, subxid, changes), W2L_OK);
+    }
+
+    void AppendStreamAbort(uint32_t subxid)
+    {
+        Reserve(W2L_CONTROL_BOUND);
+        EXPECT_EQ(w2l_batch_append_stream_abort(&batch_, subxid), W2L_OK);
+    }
+
     void Append(const w2l_relation& relation)
     {
         Reserve(w2l_bound_relation(&relation) + W2L_BATCH_OVERHEAD);

@@ -46,7 +46,7 @@ TEST(Options, Origin)
 
 TEST(Options, SwitchesMayOnlyBeOff)
 {
-    for (const char* name : {"streaming", "two_phase", "messages"}) {
+    for (const char* name : {"two_phase", "messages"}) {
         for (const char* text : {"off", "OFF", "of", "false", "f", "no", "n", "0"})
             EXPECT_EQ(Take(name, text).answer, W2L_OPTION_TAKEN) << text;
         for (const char* text : {"on", "true", "T", "yes", "1"})
@@ -54,6 +54,15 @@ TEST(Options, SwitchesMayOnlyBeOff)
         for (const char* text : {"", "o", "offf", "2", "parallel", "off "})
             EXPECT_EQ(Take(name, text).answer, W2L_OPTION_INVALID_VALUE) << text;
     }
+}
+
+TEST(Options, Streaming)
+{
+    EXPECT_FALSE(w2l_default_options().streaming);
+    EXPECT_TRUE(Take("streaming", "on").options.streaming);
+    EXPECT_FALSE(Take("streaming", "off").options.streaming);
+    for (const char* text : {"", "parallel", "2"})
+        EXPECT_EQ(Take("streaming", text).answer, W2L_OPTION_INVALID_VALUE) << text;
 }
 
 TEST(Options, ValuesAreNeededAndNamesAreKnown)

@@ -95,6 +95,7 @@ class RandomRecords
         change.new_row = Row(new_);
         change.old_kind = static_cast<w2l_old_kind>(Below(3));
         change.old_row = Row(old_);
+        change.subxid = Below(2) == 0 ? 0 : Small();
         return change;
     }
     w2l_relation Relation()
@@ -127,14 +128,14 @@ class RandomRecords
         const uint64_t behind = Below(2) == 0 ? 0 : Number() >> 2;
         return {Number(),         Small(), static_cast<w2l_side>(1 + Below(2)), Small(),
                 kKinds[Below(3)], offset,  offset + bytes.size() + behind,      bytes.data(),
-                bytes.size()};
+                bytes.size(),     Small()};
     }
     w2l_truncate Truncate()
     {
         ids_.resize(1 + Below(300));
         for (uint32_t& id : ids_)
             id = Small();
-        return {Number(), ids_.data(), ids_.size(), Below(2) == 0, Below(2) == 0};
+        return {Number(), ids_.data(), ids_.size(), Below(2) == 0, Below(2) == 0, Small()};
     }
     std::vector<w2l_relation_stats> Stats()
     {

@@ -23,7 +23,7 @@ namespace
 
 using std::string;
 
-constexpr w2l_committed kCommitted = {741, 0x16B3748, 0x16B3780, 1767225600000001};
+constexpr w2l_committed kCommitted = {741, 0x16B3748, 0x16B3780, 1767225600000001, false};
 
 string TokenOf(const w2l_value& value)
 {
@@ -92,6 +92,7 @@ v1::Record Meant(const w2l_change& change)
 {
     v1::Record record;
     record.set_ordinal(change.ordinal);
+    record.set_subxid(change.subxid);
     v1::Change& meant = *record.mutable_change();
     meant.set_relation_id(change.relation_id);
     meant.set_operation(static_cast<v1::Operation>(change.operation));
@@ -146,6 +147,7 @@ v1::Record Meant(const w2l_chunk& chunk)
 {
     v1::Record record;
     record.set_ordinal(chunk.ordinal);
+    record.set_subxid(chunk.subxid);
     v1::ValueChunk& meant = *record.mutable_value_chunk();
     meant.set_relation_id(chunk.relation_id);
     meant.set_side(static_cast<v1::ValueChunk::Side>(chunk.side));
@@ -164,6 +166,7 @@ v1::Record Meant(const w2l_truncate& truncate)
 {
     v1::Record record;
     record.set_ordinal(truncate.ordinal);
+    record.set_subxid(truncate.subxid);
     v1::Truncate& meant = *record.mutable_truncate();
     for (size_t i = 0; i < truncate.relation_count; ++i)
         meant.add_relation_ids(truncate.relation_ids[i]);
@@ -395,17 +398,18 @@ TEST(Append, WidestFieldsStayWithinTheBound)
         value.domain = random.domain();
         value.reason = W2L_REASON_INVALID_TEXT;
         Values alone(200, value);
-        w2l_change change = {UINT64_MAX, UINT32_MAX, W2L_UPDATE, true, Row(alone), W2L_OLD_FULL, Row(alone)};
+        w2l_change change = {UINT64_MAX, UINT32_MAX,   W2L_UPDATE, true,
+                             Row(alone), W2L_OLD_FULL, Row(alone), UINT32_MAX};
         CheckAppend(change);
         row.push_back(value);
     }
-    w2l_change empty = {UINT64_MAX, UINT32_MAX, W2L_DELETE, false, {}, W2L_OLD_NONE, {}};
+    w2l_change empty = {UINT64_MAX, UINT32_MAX, W2L_DELETE, false, {}, W2L_OLD_NONE, {}, UINT32_MAX};
     CheckAppend(empty);
-    w2l_change empty_rows = {UINT64_MAX, UINT32_MAX, W2L_UPDATE, true, {}, W2L_OLD_FULL, {}};
+    w2l_change empty_rows = {UINT64_MAX, UINT32_MAX, W2L_UPDATE, true, {}, W2L_OLD_FULL, {}, UINT32_MAX};
     CheckAppend(empty_rows);
     const char byte = 'x';
     w2l_chunk chunk = {UINT64_MAX,     UINT32_MAX, W2L_SIDE_OLD, UINT32_MAX, W2L_VALUE_NUMERIC,
-                       UINT64_MAX - 1, UINT64_MAX, &byte,        1};
+                       UINT64_MAX - 1, UINT64_MAX, &byte,        1,          UINT32_MAX};
     CheckAppend(chunk);
     w2l_column column = {UINT32_MAX,
                          "",
@@ -424,7 +428,7 @@ TEST(Append, WidestFieldsStayWithinTheBound)
                              columns.data(), columns.size(), ""};
     CheckAppend(relation);
     std::vector<uint32_t> ids(10000, UINT32_MAX);
-    w2l_truncate truncate = {UINT64_MAX, ids.data(), ids.size(), true, true};
+    w2l_truncate truncate = {UINT64_MAX, ids.data(), ids.size(), true, true, UINT32_MAX};
     CheckAppend(truncate);
     std::vector<w2l_relation_stats> stats(1000, {UINT32_MAX, "", "", UINT64_MAX, UINT64_MAX, UINT64_MAX});
     CheckAppend(stats);
@@ -434,17 +438,36 @@ TEST(Append, LargeValue)
 {
     string megabyte(1 << 20, 'x');
     Values row = {Text(megabyte), Null(), OfBytes(W2L_VALUE_BYTES, megabyte)};
-    w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}};
+    w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}, 0};
     CheckAppend(change);
-    w2l_chunk chunk = {1, 1, W2L_SIDE_NEW, 1, W2L_VALUE_BYTES, 0, 1 << 21, megabyte.data(), megabyte.size()};
+    w2l_chunk chunk = {1, 1, W2L_SIDE_NEW, 1, W2L_VALUE_BYTES, 0, 1 << 21, megabyte.data(), megabyte.size(),
+                       0};
     CheckAppend(chunk);
+}
+
+TEST(Append, StreamControlStaysWithinItsBound)
+{
+    w2l_batch batch = {};
+    std::vector<uint8_t> room(W2L_BATCH_OVERHEAD + 2 * W2L_CONTROL_BOUND);
+    batch.data = room.data();
+    batch.capacity = room.size();
+    ASSERT_EQ(w2l_batch_begin_in_progress(&batch, UINT32_MAX), W2L_OK);
+    size_t before = batch.length;
+    EXPECT_EQ(w2l_batch_append_skipped(&batch, UINT32_MAX, UINT64_MAX), W2L_OK);
+    EXPECT_LE(batch.length - before, size_t{W2L_CONTROL_BOUND});
+    before = batch.length;
+    EXPECT_EQ(w2l_batch_append_stream_abort(&batch, UINT32_MAX), W2L_OK);
+    EXPECT_LE(batch.length - before, size_t{W2L_CONTROL_BOUND});
+    batch.capacity = batch.length;
+    EXPECT_EQ(w2l_batch_append_stream_abort(&batch, 1), W2L_NO_SPACE);
+    EXPECT_EQ(w2l_batch_append_skipped(&batch, 1, 1), W2L_NO_SPACE);
 }
 
 // Protoc writes an empty Truncate or Stats as two bytes; without them the record is of no kind. The plugin asks for
 // neither today.
 TEST(Append, EmptyMessagesAreStillThere)
 {
-    w2l_truncate truncate = {1, nullptr, 0, false, false};
+    w2l_truncate truncate = {1, nullptr, 0, false, false, 0};
     CheckAppend(truncate);
     std::vector<w2l_relation_stats> stats;
     CheckAppend(stats);
@@ -454,7 +477,7 @@ TEST(Append, EmptyMessagesAreStillThere)
 TEST(Append, NoSpaceLeavesTheBatchAsItWas)
 {
     Values row = {Int(1), Text("some text"), Withheld(), Null()};
-    w2l_change change = {1, 1, W2L_UPDATE, true, Row(row), W2L_OLD_FULL, Row(row)};
+    w2l_change change = {1, 1, W2L_UPDATE, true, Row(row), W2L_OLD_FULL, Row(row), 0};
     w2l_column column = {1,
                          "id",
                          23,
@@ -469,7 +492,7 @@ TEST(Append, NoSpaceLeavesTheBatchAsItWas)
                          W2L_ENCODING_INT};
     w2l_relation relation = {1, 2, "public", "t", 0, "", "", W2L_IDENTITY_DEFAULT, &column, 1, ""};
     const uint32_t ids[] = {1, 2, 3};
-    w2l_truncate truncate = {1, ids, 3, true, false};
+    w2l_truncate truncate = {1, ids, 3, true, false, 0};
     std::vector<w2l_relation_stats> stats = {{1, "public", "t", 1, 2, 3}};
 
     auto check = [](auto& record) {
@@ -507,7 +530,7 @@ TEST(Append, ValueThatCannotBeHashedLeavesTheBatchAsItWas)
 {
     RandomRecords random(6);
     Values good = {Int(1), Text("one")};
-    w2l_change first = {1, 1, W2L_INSERT, true, Row(good), W2L_OLD_NONE, {}};
+    w2l_change first = {1, 1, W2L_INSERT, true, Row(good), W2L_OLD_NONE, {}, 0};
     TightBatch expected(4096);
     ASSERT_EQ(AppendTo(expected.get(), first), W2L_OK);
     string expected_message = expected.Finish();
@@ -519,10 +542,10 @@ TEST(Append, ValueThatCannotBeHashedLeavesTheBatchAsItWas)
         ASSERT_EQ(AppendTo(batch.get(), first), W2L_OK);
         string content = batch.Content();
         Values in_new = {Text("kept out"), bad, Text("kept out")};
-        w2l_change change = {2, 1, W2L_INSERT, true, Row(in_new), W2L_OLD_NONE, {}};
+        w2l_change change = {2, 1, W2L_INSERT, true, Row(in_new), W2L_OLD_NONE, {}, 0};
         EXPECT_EQ(AppendTo(batch.get(), change), W2L_INVALID);
         EXPECT_EQ(batch.Content(), content);
-        w2l_change in_old = {2, 1, W2L_UPDATE, true, Row(good), W2L_OLD_FULL, Row(in_new)};
+        w2l_change in_old = {2, 1, W2L_UPDATE, true, Row(good), W2L_OLD_FULL, Row(in_new), 0};
         EXPECT_EQ(AppendTo(batch.get(), in_old), W2L_INVALID);
         EXPECT_EQ(batch.Content(), content);
         EXPECT_EQ(batch.Finish(), expected_message);
@@ -536,7 +559,7 @@ TEST(Append, HashedValueLeavesNoClearByteInTheBuffer)
     string secret = "alice-the-canary@example.com";
     Values row = {HashBytes(random.domain(), W2L_CANONICAL_TEXT, secret),
                   HashInt(random.domain(), 0x4142434445464748)};
-    w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_FULL, Row(row)};
+    w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_FULL, Row(row), 0};
     std::vector<uint8_t> buffer(4096, 0);
     w2l_batch batch = {buffer.data(), buffer.size(), 0, {}};
     ASSERT_EQ(w2l_batch_begin(&batch, &kCommitted), W2L_OK);
@@ -551,7 +574,7 @@ TEST(Append, HashedValueLeavesNoClearByteInTheBuffer)
 
 TEST(Batch, OverheadIsEnoughForTheWidestFacts)
 {
-    w2l_committed widest = {UINT32_MAX, UINT64_MAX, UINT64_MAX, -1};
+    w2l_committed widest = {UINT32_MAX, UINT64_MAX, UINT64_MAX, -1, false};
     auto bytes = std::make_unique<uint8_t[]>(W2L_BATCH_OVERHEAD);
     w2l_batch batch = {bytes.get(), W2L_BATCH_OVERHEAD, 0, {}};
     ASSERT_EQ(w2l_batch_begin(&batch, &widest), W2L_OK);
@@ -595,7 +618,7 @@ TEST(Batch, FinishWithoutRoomOrBeginIsRefused)
 TEST(Batch, BeginForgetsWhatWasThere)
 {
     Values row = {Text("of the transaction before")};
-    w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}};
+    w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}, 0};
     TightBatch batch(4096);
     string empty = TightBatch(4096).Finish();
     ASSERT_EQ(AppendTo(batch.get(), change), W2L_OK);
@@ -609,7 +632,7 @@ TEST(Batch, EveryFrameSizeReadsBackAndNoneIsTenBytes)
     for (size_t size = 0; size < 400; ++size) {
         string text(size, 'x');
         Values row = {Text(text)};
-        w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}};
+        w2l_change change = {1, 1, W2L_INSERT, true, Row(row), W2L_OLD_NONE, {}, 0};
         TightBatch batch(4096);
         ASSERT_EQ(AppendTo(batch.get(), change), W2L_OK);
         string message = batch.Finish();

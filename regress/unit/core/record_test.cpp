@@ -106,7 +106,7 @@ void SetOld(w2l_change* change, w2l_old_kind kind, Values& values)
     change->old_row = Row(values);
 }
 
-constexpr w2l_committed kCommitted = {5, 0x28, 0x60, 1767225600000000};
+constexpr w2l_committed kCommitted = {5, 0x28, 0x60, 1767225600000000, false};
 constexpr std::string_view kAlice = "alice@example.com";
 
 string InsertEveryKind()
@@ -182,7 +182,7 @@ string InsertEveryKind()
     w2l_change insert = Change(1, 1, W2L_INSERT);
     SetNew(&insert, row);
     BatchBuilder builder;
-    builder.Begin({741, 0x16B3748, 0x16B3780, 1767225600000001});
+    builder.Begin({741, 0x16B3748, 0x16B3780, 1767225600000001, false});
     builder.Append(Relation(1, 16385, "kinds", W2L_IDENTITY_DEFAULT, columns, "k2026"));
     builder.Append(insert);
     return builder.Finish(true);
@@ -198,7 +198,7 @@ string UpdateKey()
     SetNew(&update, new_row);
     SetOld(&update, W2L_OLD_KEY, old_row);
     BatchBuilder builder;
-    builder.Begin({4294967295, 0xFFFFFFFFFFFFFF00, 0xFFFFFFFFFFFFFFFF, -1});
+    builder.Begin({4294967295, 0xFFFFFFFFFFFFFF00, 0xFFFFFFFFFFFFFFFF, -1, false});
     builder.Append(Users(W2L_IDENTITY_INDEX));
     builder.Append(update);
     return builder.Finish(true);
@@ -210,10 +210,10 @@ string ValueChunks()
     builder.Begin(kCommitted);
     builder.Append(Users(W2L_IDENTITY_FULL));
     const std::string_view old_name = "old name";
-    builder.Append(w2l_chunk{1, 7, W2L_SIDE_OLD, 5, W2L_VALUE_TEXT, 0, 8, old_name.data(), 5});
-    builder.Append(w2l_chunk{1, 7, W2L_SIDE_OLD, 5, W2L_VALUE_TEXT, 5, 8, old_name.data() + 5, 3});
+    builder.Append(w2l_chunk{1, 7, W2L_SIDE_OLD, 5, W2L_VALUE_TEXT, 0, 8, old_name.data(), 5, 0});
+    builder.Append(w2l_chunk{1, 7, W2L_SIDE_OLD, 5, W2L_VALUE_TEXT, 5, 8, old_name.data() + 5, 3, 0});
     const std::string_view bytes("\x00\xff\n", 3);
-    builder.Append(w2l_chunk{1, 7, W2L_SIDE_NEW, 5, W2L_VALUE_BYTES, 0, 3, bytes.data(), bytes.size()});
+    builder.Append(w2l_chunk{1, 7, W2L_SIDE_NEW, 5, W2L_VALUE_BYTES, 0, 3, bytes.data(), bytes.size(), 0});
     Values new_row = {Int(1), Withheld(), Null(), Chunked()};
     Values old_row = {Int(1), Withheld(), Null(), Chunked()};
     w2l_change update = Change(1, 7, W2L_UPDATE);
@@ -221,7 +221,8 @@ string ValueChunks()
     SetOld(&update, W2L_OLD_FULL, old_row);
     builder.Append(update);
     const std::string_view digits = "12";
-    builder.Append(w2l_chunk{2, 300, W2L_SIDE_NEW, 9, W2L_VALUE_NUMERIC, 1048576, 1100000, digits.data(), 2});
+    builder.Append(
+        w2l_chunk{2, 300, W2L_SIDE_NEW, 9, W2L_VALUE_NUMERIC, 1048576, 1100000, digits.data(), 2, 0});
     return builder.Finish(true);
 }
 
@@ -240,7 +241,7 @@ string UpdateFull()
     SetNew(&second, second_new);
     second.old_row = Row(first_old); // to be ignored, as old_kind is NONE
     BatchBuilder builder;
-    builder.Begin({5, 0x100000000, 0x100000028, 1767225600000000});
+    builder.Begin({5, 0x100000000, 0x100000028, 1767225600000000, false});
     builder.Append(Users(W2L_IDENTITY_FULL));
     builder.Append(first);
     builder.Append(second);
@@ -267,8 +268,8 @@ string Truncate()
     BatchBuilder builder;
     builder.Begin(kCommitted);
     builder.Append(Users(W2L_IDENTITY_NOTHING));
-    builder.Append(w2l_truncate{1, ids, 3, true, true});
-    builder.Append(w2l_truncate{2, ids, 1, false, false});
+    builder.Append(w2l_truncate{1, ids, 3, true, true, 0});
+    builder.Append(w2l_truncate{2, ids, 1, false, false, 0});
     return builder.Finish(true);
 }
 
@@ -354,18 +355,38 @@ string TwoBatches()
     return messages + builder.Finish(true);
 }
 
+string InProgress()
+{
+    const uint32_t ids[] = {7};
+    w2l_change in_subtransaction = Change(1, 7, W2L_DELETE);
+    in_subtransaction.subxid = 4294967295;
+    w2l_chunk chunk = {304, 7, W2L_SIDE_NEW, 5, W2L_VALUE_TEXT, 0, 4, "pie", 3, 702};
+    BatchBuilder builder;
+    builder.BeginInProgress(700);
+    builder.Append(Users(W2L_IDENTITY_NOTHING));
+    builder.Append(in_subtransaction);
+    builder.Append(Change(2, 7, W2L_DELETE));
+    builder.AppendSkipped(702, 300);
+    builder.AppendSkipped(0, 1);
+    builder.Append(chunk);
+    builder.Append(w2l_truncate{305, ids, 1, false, false, 703});
+    builder.AppendStreamAbort(702);
+    builder.AppendStreamAbort(0);
+    const string messages = builder.Finish(false);
+    w2l_committed committed = kCommitted;
+    committed.xid = 700;
+    committed.streamed = true;
+    builder.Begin(committed);
+    return messages + builder.Finish(true);
+}
+
 const std::map<string, std::function<string()>>& Builders()
 {
-    static const std::map<string, std::function<string()>> builders = {{"delete_key", DeleteKey},
-                                                                       {"insert_every_kind", InsertEveryKind},
-                                                                       {"last_only", LastOnly},
-                                                                       {"relation", RelationCase},
-                                                                       {"stats", Stats},
-                                                                       {"truncate", Truncate},
-                                                                       {"two_batches", TwoBatches},
-                                                                       {"update_full", UpdateFull},
-                                                                       {"update_key", UpdateKey},
-                                                                       {"value_chunks", ValueChunks}};
+    static const std::map<string, std::function<string()>> builders = {
+        {"delete_key", DeleteKey}, {"in_progress", InProgress},  {"insert_every_kind", InsertEveryKind},
+        {"last_only", LastOnly},   {"relation", RelationCase},   {"stats", Stats},
+        {"truncate", Truncate},    {"two_batches", TwoBatches},  {"update_full", UpdateFull},
+        {"update_key", UpdateKey}, {"value_chunks", ValueChunks}};
     return builders;
 }
 
