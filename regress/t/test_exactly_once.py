@@ -23,8 +23,8 @@ KILLS, RESTARTS, VISITS = (200, 50, 4) if LONG else (20, 5, 1)
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A server of its own: the scenario crashes it."""
-    with Cluster({"checkpoint_timeout": "1h"}, name="exactly-once") as running:
+    """A server of its own: the scenario crashes it. What is larger than a segment of the test is sent in progress."""
+    with Cluster({"checkpoint_timeout": "1h", "logical_decoding_work_mem": "64kB"}, name="exactly-once") as running:
         yield running
 
 

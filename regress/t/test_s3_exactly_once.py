@@ -28,8 +28,8 @@ def real():
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A server of its own: the scenario crashes it."""
-    with Cluster({"checkpoint_timeout": "1h"}, name="s3-exactly-once") as running:
+    """A server of its own: the scenario crashes it. What is larger than a segment of the test is sent in progress."""
+    with Cluster({"checkpoint_timeout": "1h", "logical_decoding_work_mem": "64kB"}, name="s3-exactly-once") as running:
         yield running
 
 

@@ -73,7 +73,7 @@ TEST(Config, TheShippedExampleCommentsEveryKey)
         }
         before = line;
     }
-    EXPECT_EQ(keys, 21);
+    EXPECT_EQ(keys, 23);
 }
 
 TEST(Config, ReadsEveryKey)
@@ -97,6 +97,9 @@ TEST(Config, ReadsEveryKey)
         compression_level = -3
         [memory]
         budget = "1GiB"
+        [stage]
+        directory = "/stage"
+        max_size = "3GiB"
         [[source]]
         id = "a"
         conninfo = "dbname=x"
@@ -115,11 +118,21 @@ TEST(Config, ReadsEveryKey)
     EXPECT_EQ(config.value().idle_age_ms, 7'200'000);
     EXPECT_EQ(config.value().compression_level, -3);
     EXPECT_EQ(config.value().memory_budget, 1U << 30);
+    EXPECT_EQ(config.value().stage.directory, "/stage");
+    EXPECT_EQ(config.value().stage.max_size, uint64_t{3} << 30);
     ASSERT_EQ(config.value().sources.size(), 2U);
     EXPECT_EQ(config.value().sources[0].conninfo, "dbname=x");
     EXPECT_EQ(config.value().sources[0].slot, "s");
     EXPECT_EQ(config.value().sources[0].options,
               (PluginOptions{{"tables", "public.users"}, {"origin", "none"}}));
+}
+
+TEST(Config, StreamingIsAskedForByTheStage)
+{
+    const std::string source = "[[source]]\nid = \"a\"\noptions = { streaming = ";
+    EXPECT_TRUE(ParseConfig(source + "\"off\" }\n", "f.toml").ok());
+    EXPECT_NE(ErrorOf(source + "\"on\" }\n").find("stage.max_size"), std::string::npos);
+    EXPECT_NE(ErrorOf("[stage]\ndirectory = \"stage\"\n").find("absolute path"), std::string::npos);
 }
 
 TEST(Config, NamesLineAndNearestKey)

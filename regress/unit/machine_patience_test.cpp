@@ -64,6 +64,74 @@ TEST(Machine, LeavesAServerThatStopsWhileReadingIsPaused)
     EXPECT_EQ(rig.Shipped().size(), number - 1);
 }
 
+TEST(Machine, WhileAStagedTransactionComesTheServerIsAskedBesideIt)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Opening(1));
+    EXPECT_EQ(rig.asked_server_, 0);
+    rig.Feed(event::ServerStopping{});
+    EXPECT_FALSE(rig.disconnected_);
+    rig.Feed(event::Replaying{true});
+    rig.Advance(1'000);
+    EXPECT_EQ(rig.asked_server_, 1);
+    rig.Feed(event::Replaying{false});
+    rig.Advance(1'000);
+    EXPECT_EQ(rig.asked_server_, 1);
+    rig.Feed(event::Replaying{true});
+    rig.Feed(event::ServerStopping{});
+    EXPECT_TRUE(rig.disconnected_);
+    EXPECT_TRUE(rig.saw("drain_failed"));
+}
+
+TEST(Machine, WithoutAStageItGoesOnAndTriesAgainLater)
+{
+    Rig::Objects lake;
+    MachineConfig config = Config();
+    config.staged = true;
+    Rig rig(&lake, config);
+    rig.Start(Server(kOrigin));
+    EXPECT_TRUE(rig.in_progress_);
+    rig.Send(Numbered(1));
+    rig.Send(Opening(2));
+    const auto reconnect = [&rig] {
+        rig.connect_ = false;
+        rig.start_lsn_.reset();
+        rig.Feed(event::Connected{Server(kOrigin)});
+        rig.Feed(event::Streaming{});
+    };
+    rig.Feed(event::StageFailed{{ErrorKind::kRetryable, "stage.directory /x: full"}});
+    EXPECT_TRUE(rig.saw("stage_failed"));
+    ASSERT_TRUE(rig.connect_);
+    reconnect();
+    EXPECT_FALSE(rig.in_progress_);
+    rig.Send(Numbered(1));
+    rig.Send(Numbered(2));
+    rig.AnswerPuts();
+    Age(&rig);
+    rig.AnswerPuts();
+    EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2)}));
+
+    rig.Advance(3'600'000);
+    rig.AnswerPuts();
+    rig.Feed(event::Disconnected{"", "the server went away"});
+    rig.Advance(20'000);
+    ASSERT_TRUE(rig.connect_);
+    reconnect();
+    EXPECT_TRUE(rig.in_progress_);
+}
+
+TEST(Machine, AStreamThatCannotBeStagedEndsIt)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Feed(event::StageFailed{{ErrorKind::kDamaged, "a transaction in progress has no id"}});
+    ASSERT_TRUE(rig.finished());
+    EXPECT_EQ(rig.finish_->code, ExitCode::kSource);
+}
+
 TEST(Machine, AFullDiskIsWaitedOutAndNothingIsLost)
 {
     Rig::Objects lake;

@@ -184,6 +184,7 @@ class Rig
     int wrong_reads_ = 0;
     bool connect_ = false;
     std::optional<uint64_t> start_lsn_;
+    bool in_progress_ = false;
     std::optional<action::SendStatus> status_;
     int statuses_ = 0;
     uint64_t max_flushed_ = 0;
@@ -227,6 +228,7 @@ class Rig
             disconnected_ = false;
         } else if (auto* start = std::get_if<action::StartStreaming>(&action)) {
             start_lsn_ = start->lsn;
+            in_progress_ = start->in_progress;
         } else if (auto* status = std::get_if<action::SendStatus>(&action)) {
             // The rule of rules, checked at every single status.
             EXPECT_LE(status->flushed_lsn, machine_.durable_lsn());

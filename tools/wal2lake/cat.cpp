@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -16,6 +17,7 @@
 
 #include "core/frame_reader.h"
 #include "segment_reader.h"
+#include "stage.h"
 #include "store/file_store.h"
 #include "store/store.h"
 #include "trim_mark.h"
@@ -39,7 +41,7 @@ class Input
   public:
     // `read_part` finds the parts that a segment lists.
     Input(RecordPrinter* printer, SegmentReader::ReadPart read_part)
-        : printer_(printer), read_part_(std::move(read_part))
+        : printer_(printer), read_part_(std::move(read_part)), stage_({StageDirectory(), UINT64_MAX})
     {
         printer_->Reset();
     }
@@ -83,6 +85,12 @@ class Input
 
   private:
     enum class Kind { kUnknown, kSegment, kFrames };
+
+    static std::string StageDirectory()
+    {
+        const char* directory = std::getenv("TMPDIR");
+        return directory != nullptr && directory[0] == '/' ? directory : StageConfig().directory;
+    }
 
     static Error Neither()
     {
@@ -143,11 +151,34 @@ class Input
             if (!next.ok())
                 break;
             messages_++;
-            auto printed = printer_->Print(message.batch);
+            auto printed = PrintMessage(message);
             if (!printed.ok())
                 return printed;
         }
         frames_.erase(0, position);
+        return Done{};
+    }
+
+    // What a stream holds of transactions in progress is shown when they commit.
+    Result<Done> PrintMessage(const MessageView& message)
+    {
+        const auto staged = stage_.Take(message.whole);
+        if (!staged.ok())
+            return staged.error();
+        if (!staged.value())
+            return printer_->Print(message.batch);
+        while (stage_.ready() && !printer_->closed()) {
+            const auto next = stage_.Next();
+            if (!next.ok())
+                return next.error();
+            MessageView view;
+            size_t consumed = 0;
+            if (!NextMessage(next.value(), &view, &consumed).ok())
+                continue;
+            auto printed = printer_->Print(view.batch);
+            if (!printed.ok())
+                return printed;
+        }
         return Done{};
     }
 
@@ -158,6 +189,7 @@ class Input
     bool after_segment_ = false;
     std::unique_ptr<SegmentReader> segment_;
     std::string frames_;
+    Stage stage_;
     uint64_t offset_ = 0;
     uint64_t messages_ = 0;
 };

@@ -78,6 +78,10 @@ class Reader
                      {"compression_level", [&](const auto& n) { Level(n, &config_->compression_level); }}});
             else if (name == "memory")
                 ReadTable(node, name, {{"budget", [&](const auto& n) { Size(n, &config_->memory_budget); }}});
+            else if (name == "stage")
+                ReadTable(node, name,
+                          {{"directory", [&](const auto& n) { Text(n, &config_->stage.directory); }},
+                           {"max_size", [&](const auto& n) { Size(n, &config_->stage.max_size); }}});
             else if (name == "metrics")
                 ReadTable(node, name, {{"listen", [&](const auto& n) {
                                             Text(n, &config_->metrics_listen);
@@ -89,7 +93,7 @@ class Reader
             else if (name == "source")
                 ReadSources(node);
             else
-                Unknown(key, "", {"lake", "segment", "memory", "metrics", "slo", "source"});
+                Unknown(key, "", {"lake", "segment", "memory", "stage", "metrics", "slo", "source"});
         }
         if (!error_.empty())
             return Invalid(error_);
@@ -341,6 +345,8 @@ Result<Done> CheckConfig(const Config& config)
         return Invalid("segment.idle_age must be at least 1s");
     if (config.memory_budget / 4 < config.max_size)
         return Invalid("memory.budget must be at least four times segment.max_size");
+    if (!config.stage.directory.starts_with('/'))
+        return Invalid("stage.directory \"" + config.stage.directory + "\" must be an absolute path");
     if (config.freshness_ms < 1000)
         return Invalid("slo.freshness must be at least 1s");
     const StoreOptions& store = config.store;
@@ -365,6 +371,11 @@ Result<Done> CheckConfig(const Config& config)
                            "\" is not valid; use lower-case letters, digits, '.', '_' and '-'");
         if (!ids.insert(source.id).second)
             return Invalid("source id \"" + source.id + "\" is used twice; give one of them another id");
+        const auto streaming = source.options.find("streaming");
+        if (streaming != source.options.end() && streaming->second != "off")
+            return Invalid(
+                "source.options.streaming is asked for wherever stage.max_size is above 0; leave it"
+                " out, or set it to \"off\" for this source");
         const bool slot_ok = !source.slot.empty() && source.slot.size() < 64 &&
                              std::all_of(source.slot.begin(), source.slot.end(), [](char c) {
                                  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';

@@ -11,6 +11,7 @@
 #include "compression_level.h"
 #include "result.h"
 #include "source.h"
+#include "stage.h"
 #include "store/store_options.h"
 
 namespace wal2lake
@@ -31,6 +32,7 @@ struct Config {
     int64_t max_age_ms = 60'000;
     int64_t idle_age_ms = 600'000;
     int compression_level = kDefaultCompressionLevel;
+    StageConfig stage;
     uint64_t memory_budget = uint64_t{256} << 20;
     // Address and port of the endpoint for metrics; empty for none.
     std::string metrics_listen = "127.0.0.1:8732";

@@ -46,7 +46,8 @@ void PassAfter(const std::string& event)
 
 Driver::Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* budget, const Log& log)
     : config_(std::move(config)), budget_(budget), log_(log), machine_(config_.machine),
-      store_(std::move(store)), server_(config_.stop_fd, config_.board->PollOf(config_.number))
+      store_(std::move(store)), server_(config_.stop_fd, config_.board->PollOf(config_.number)),
+      stage_(config_.stage)
 {
 }
 
@@ -117,6 +118,8 @@ void Driver::PublishNow()
     SourceStatus status;
     machine_.Describe(&status);
     status.tables = tables_;
+    status.staged_bytes = stage_.bytes();
+    status.staged_transactions = stage_.transactions();
     config_.board->Publish(config_.number, std::move(status));
 }
 
@@ -142,8 +145,11 @@ void Driver::Do(const action::Connect&)
 
 void Driver::Do(const action::StartStreaming& action)
 {
+    PluginOptions options = config_.machine.options;
+    if (action.in_progress)
+        options.emplace("streaming", "on");
     if (failpoint::Fails("start.before") ||
-        !server_.StartStreaming(config_.machine.names.slot, action.lsn, config_.machine.options)) {
+        !server_.StartStreaming(config_.machine.names.slot, action.lsn, options)) {
         LostServer();
         return;
     }
@@ -167,6 +173,7 @@ void Driver::Do(const action::SendStatus& action)
 void Driver::Do(const action::Disconnect&)
 {
     streaming_ = false;
+    ClearStage();
     server_.Close();
 }
 
@@ -208,6 +215,7 @@ void Driver::LostServer()
 {
     const SourceError error = server_.error();
     streaming_ = false;
+    ClearStage();
     server_.Close();
     answers_.push_back(event::Disconnected{error.sqlstate, error.text});
 }
@@ -234,18 +242,61 @@ void Driver::Wait()
         ::poll(nullptr, 0, 100);
 }
 
+// What is staged goes with the session.
+void Driver::ClearStage()
+{
+    stage_.Clear();
+    replaying_ = false;
+}
+
+// A message of the plugin: to the machine, or to the stage.
+void Driver::Receive(std::string_view payload)
+{
+    const auto staged = stage_.Take(payload);
+    if (!staged.ok())
+        Feed(event::StageFailed{staged.error()});
+    else if (!staged.value())
+        Feed(event::Message{payload});
+    else
+        failpoint::Pass("stage.kept");
+}
+
+// The next message that the stage has ready; false where there is none.
+bool Driver::TakeStaged()
+{
+    if (!stage_.ready())
+        return false;
+    const auto next = stage_.Next();
+    if (!next.ok()) {
+        Feed(event::StageFailed{next.error()});
+        return true;
+    }
+    if (!next.value().empty()) {
+        failpoint::Pass("replay.before");
+        Feed(event::Message{next.value()});
+        failpoint::Pass("replay.after");
+    }
+    if (stage_.ready() != replaying_ && streaming_) {
+        replaying_ = stage_.ready();
+        Feed(event::Replaying{replaying_});
+    }
+    return true;
+}
+
 void Driver::TakeMessages()
 {
     bool drained = false;
     size_t bytes = 0;
     for (int i = 0; i < kBurst && streaming_ && !paused_ && !finished_ && !drained; i++) {
+        if (TakeStaged())
+            continue;
         PostgresSource::Item item;
         const auto received = server_.Receive(readable_, &item);
         if (received == PostgresSource::Received::kNothing) {
             drained = true;
         } else if (received == PostgresSource::Received::kMessage) {
             failpoint::Pass("receive.before");
-            Feed(event::Message{item.payload});
+            Receive(item.payload);
             failpoint::Pass("receive.after");
             bytes += item.payload.size();
         } else if (received == PostgresSource::Received::kKeepalive) {

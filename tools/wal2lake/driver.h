@@ -14,6 +14,7 @@
 #include "memory_budget.h"
 #include "source_postgres.h"
 #include "source_status.h"
+#include "stage.h"
 #include "store_worker.h"
 
 namespace wal2lake
@@ -22,6 +23,7 @@ namespace wal2lake
 struct DriverConfig {
     std::string conninfo;
     MachineConfig machine;
+    StageConfig stage;
     // Which of the sources of `budget` this one is.
     size_t number = 0;
     // Readable once the process is to stop; not read, so that all see it.
@@ -63,6 +65,9 @@ class Driver
     void LostServer();
     void Wait();
     void TakeMessages();
+    bool TakeStaged();
+    void Receive(std::string_view payload);
+    void ClearStage();
 
     DriverConfig config_;
     MemoryBudget* budget_;
@@ -70,6 +75,8 @@ class Driver
     Machine machine_;
     StoreWorker store_;
     PostgresSource server_;
+    Stage stage_;
+    bool replaying_ = false;
     // What an action brought about at once.
     std::deque<Event> answers_;
     bool streaming_ = false;

@@ -34,6 +34,10 @@ inline constexpr auto kPlaces = std::to_array<Place>({
     {"start.after"},
     {"receive.before"},
     {"receive.after"},
+    // Something of a transaction in progress is on disk; all of it goes out; has gone.
+    {"stage.kept"},
+    {"replay.before"},
+    {"replay.after"},
     {"seal.before"},
     {"seal.after"},
     {"put.before"},

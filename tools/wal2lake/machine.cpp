@@ -21,6 +21,8 @@ constexpr int64_t kDrainWindowMs = 2'000;
 constexpr int64_t kDrainPatienceMs = 2'000;
 constexpr int64_t kDrainBackoffMs = 10'000;
 constexpr int64_t kAskServerMs = 1'000;
+// After the stage was full or broken.
+constexpr int64_t kUnstagedMs = 3'600'000;
 constexpr int64_t kStopPatienceMs = 20'000;
 constexpr int64_t kOpenSegmentLogMs = 50;
 constexpr int64_t kFarMs = 3'600'000;
@@ -296,11 +298,38 @@ void Machine::NoticeDraining(const event::Keepalive& keepalive)
          {{"wal_end", FormatLsn(keepalive.wal_end)}});
 }
 
+void Machine::On(const event::Replaying& replaying)
+{
+    if (!streaming())
+        return;
+    replaying_ = replaying.on;
+    asked_server_ms_ = now_ms_;
+}
+
+// The server can keep open transactions itself, on its own disk: slower, and it
+// needs nothing of us.
+void Machine::On(const event::StageFailed& failed)
+{
+    if (link_ == Link::kDown)
+        return;
+    if (failed.error.kind == ErrorKind::kDamaged) {
+        Fail(ExitCode::kSource, "the server sent a batch that breaks the contract: " + failed.error.text +
+                                    "; update plugin and command to the same version");
+        return;
+    }
+    unstaged_until_ms_ = now_ms_ + kUnstagedMs;
+    Do(action::Disconnect{});
+    LoseLink(0);
+    Note(LogLevel::kWarning, "stage_failed",
+         failed.error.text + "; the server keeps open transactions itself for an hour, nothing is lost",
+         {{"after_ms", kUnstagedMs}});
+}
+
 // While reading is paused the server's requests are not seen, and it may not
 // get as far as to make them. The store was too slow already: no use to wait.
 void Machine::On(const event::ServerStopping&)
 {
-    if (streaming() && paused_)
+    if (streaming() && (paused_ || replaying_))
         LeaveDraining();
 }
 
@@ -369,6 +398,7 @@ void Machine::LoseLink(int64_t retry_after_ms)
     drain_count_ = 0;
     draining_since_ms_.reset();
     paused_ = false;
+    replaying_ = false;
 }
 
 void Machine::Seal(const char* reason)
@@ -431,7 +461,7 @@ void Machine::AdvanceLink()
         session_end_lsn_ = 0;
         wal_end_ = 0;
         received_lsn_ = durable_lsn();
-        Do(action::StartStreaming{durable_lsn()});
+        Do(action::StartStreaming{durable_lsn(), config_.staged && now_ms_ >= unstaged_until_ms_});
     }
 }
 
@@ -536,7 +566,7 @@ void Machine::AdvanceReading()
         paused_ = false;
         Do(action::ResumeReading{});
         Note(LogLevel::kInfo, "resumed", "reading resumes", {{"buffered_bytes", held}});
-    } else if (paused_ && now_ms_ - asked_server_ms_ >= kAskServerMs) {
+    } else if ((paused_ || replaying_) && now_ms_ - asked_server_ms_ >= kAskServerMs) {
         asked_server_ms_ = now_ms_;
         Do(action::AskServer{});
     }
@@ -590,7 +620,7 @@ void Machine::ComputeDeadline()
         if (wal_end_ > durable_lsn() && open_.empty())
             at(std::max(now_ms_ + kMinReplyIntervalMs, last_durable_ms_ + config_.idle_age_ms));
     }
-    if (streaming() && paused_)
+    if (streaming() && (paused_ || replaying_))
         at(asked_server_ms_ + kAskServerMs);
     if (open_.transactions() > 0 && !inflight_ && sealed_.empty())
         at(open_since_ms_ + config_.max_age_ms);

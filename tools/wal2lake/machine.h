@@ -39,6 +39,8 @@ struct MachineConfig {
     uint64_t memory_budget = uint64_t{256} << 20;
     uint64_t sources = 1;
     int compression_level = kDefaultCompressionLevel;
+    // Whether there is a stage for transactions in progress.
+    bool staged = false;
     std::string writer_version;
     // Names what this process writes beside the log, "[a-z0-9-]+": no two processes
     // may have the same.
@@ -112,6 +114,8 @@ class Machine
     void On(const event::Streaming& streaming);
     void On(const event::Message& message);
     void On(const event::Keepalive& keepalive);
+    void On(const event::Replaying& replaying);
+    void On(const event::StageFailed& failed);
     void On(const event::ServerStopping& stopping);
     void On(const event::Disconnected& disconnected);
     void On(const event::StopRequested& stop);
@@ -243,7 +247,11 @@ class Machine
     bool status_due_ = false;
     uint64_t status_flush_lsn_ = 0;
     bool paused_ = false;
+    // What comes was staged; the server itself is not heard.
+    bool replaying_ = false;
     int64_t asked_server_ms_ = 0;
+    // Until when the server keeps transactions in progress itself.
+    int64_t unstaged_until_ms_ = INT64_MIN;
 
     // The session.
     RelationMap relations_;

@@ -74,6 +74,16 @@ struct Keepalive {
     uint64_t wal_end = 0;
     bool reply_requested = false;
 };
+// What was staged of a transaction comes as messages now, or no longer: until then
+// nothing else is heard of the server.
+struct Replaying {
+    bool on = false;
+};
+// Transactions in progress cannot be staged. kDamaged: what the plugin sent breaks
+// the contract.
+struct StageFailed {
+    Error error;
+};
 // Answers to AskServer, where it is so: the server shuts down.
 struct ServerStopping {
 };
@@ -89,10 +99,11 @@ struct StopRequested {
 
 } // namespace event
 
-using Event = std::variant<event::Tick, event::HeadRead, event::Listed, event::ObjectRead, event::PutDone,
-                           event::PutExists, event::PutFailed, event::PredecessorGone, event::Connected,
-                           event::Streaming, event::Message, event::Keepalive, event::ServerStopping,
-                           event::Disconnected, event::StopRequested>;
+using Event =
+    std::variant<event::Tick, event::HeadRead, event::Listed, event::ObjectRead, event::PutDone,
+                 event::PutExists, event::PutFailed, event::PredecessorGone, event::Connected,
+                 event::Streaming, event::Message, event::Keepalive, event::Replaying, event::StageFailed,
+                 event::ServerStopping, event::Disconnected, event::StopRequested>;
 
 namespace action
 {
@@ -132,6 +143,8 @@ struct Connect {
 };
 struct StartStreaming {
     uint64_t lsn = 0;
+    // Whether transactions are to be sent while they are in progress.
+    bool in_progress = false;
 };
 struct SendStatus {
     uint64_t received_lsn = 0;

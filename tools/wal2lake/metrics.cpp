@@ -83,6 +83,10 @@ void AddPositions(Scrape* scrape, const MetricsContext& context)
           [&](const BoardEntry& source) { return source.status.lag_seconds(context.now_us); });
     gauge("wal2lake_buffered_bytes", "Bytes held in memory on their way to the lake",
           [](const BoardEntry& source) { return source.status.buffered_bytes; });
+    gauge("wal2lake_staged_bytes", "Bytes held on disk of transactions that have not committed",
+          [](const BoardEntry& source) { return source.status.staged_bytes; });
+    gauge("wal2lake_staged_transactions", "Transactions that have not committed and are held on disk",
+          [](const BoardEntry& source) { return source.status.staged_transactions; });
     gauge("wal2lake_paused", "1 while reading waits for the store",
           [](const BoardEntry& source) { return source.status.paused; });
     gauge("wal2lake_store_refuses", "1 while the store refuses what it is asked",

@@ -234,7 +234,11 @@ class Fleet
             return Refuse(log, ExitCode::kUsage, store.error().text);
         if (const auto code = ProveLake(number, log))
             return *code;
-        DriverConfig config{source.conninfo, MakeMachineConfig(settings_.config, source), number, stop_fd_,
+        DriverConfig config{source.conninfo,
+                            MakeMachineConfig(settings_.config, source),
+                            settings_.config.stage,
+                            number,
+                            stop_fd_,
                             &board_};
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();

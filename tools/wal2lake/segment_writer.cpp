@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "digest.h"
+#include "frame_writer.h"
 
 namespace wal2lake
 {
@@ -51,15 +52,7 @@ std::string PreambleMessage(const std::map<uint32_t, std::string>& records)
     protozero::pbf_writer batch_writer{batch};
     for (const auto& [id, record] : records)
         batch_writer.add_message(5, record);
-
-    std::string frame;
-    protozero::pbf_writer frame_writer{frame};
-    frame_writer.add_fixed64(1, Xxh64(batch));
-    frame_writer.add_bytes(2, batch);
-
-    std::string message;
-    protozero::write_varint(std::back_inserter(message), frame.size());
-    return message + frame;
+    return WriteFrame(batch);
 }
 
 } // namespace

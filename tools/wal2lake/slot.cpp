@@ -56,6 +56,7 @@ MachineConfig MakeMachineConfig(const Config& config, const SourceConfig& source
     made.max_age_ms = config.max_age_ms;
     made.idle_age_ms = config.idle_age_ms;
     made.compression_level = config.compression_level;
+    made.staged = config.stage.max_size > 0 && !source.options.contains("streaming");
     made.memory_budget = config.memory_budget;
     made.writer_version = WAL2LAKE_VERSION;
     return made;

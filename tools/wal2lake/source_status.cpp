@@ -128,6 +128,8 @@ void StatusBoard::Stopped(size_t source, ExitCode code, SourceState state, int64
     entry.status.state = state;
     entry.status.paused = false;
     entry.status.buffered_bytes = 0;
+    entry.status.staged_bytes = 0;
+    entry.status.staged_transactions = 0;
     // Whatever comes from now on is missing until it streams again.
     if (entry.status.behind_since_us == 0)
         entry.status.behind_since_us = now_us;

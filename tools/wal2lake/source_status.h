@@ -69,6 +69,9 @@ struct SourceStatus {
     uint64_t durable_lsn = 0;
     uint64_t acknowledged_lsn = 0;
     uint64_t buffered_bytes = 0;
+    // Transactions in progress, on disk.
+    uint64_t staged_bytes = 0;
+    uint64_t staged_transactions = 0;
     bool paused = false;
     // The last request to the store was refused: somebody has to mend that.
     bool store_refuses = false;

@@ -89,7 +89,8 @@ class Client(threading.Thread):
 
 
 class LargeClient(Client):
-    """Writes one transaction now and then, of so many rows that no segment of the test is large enough for it."""
+    """Writes one transaction now and then, of so many rows that no segment of the test is large enough for it. It takes its time,
+    so that it is sent in pieces while it is in progress; the first of them is undone."""
 
     ROWS = 6000
 
@@ -98,13 +99,23 @@ class LargeClient(Client):
         self.every = every
 
     def _transaction(self, connection, cursor, seq):
-        # Tokens of different values do not compress.
-        cursor.execute("INSERT INTO ledger (client, seq, txid, payee) SELECT %s, %s + i, txid_current(), "
-                       "'payee ' || %s + i FROM generate_series(1, %s) i", (self.number, seq, seq, self.ROWS))
+        cursor.execute("SAVEPOINT undone")
+        self._rows(cursor, seq, self.ROWS // 3)
+        self.stop.wait(0.1)
+        cursor.execute("ROLLBACK TO undone")
+        self._rows(cursor, seq, self.ROWS // 2)
+        self.stop.wait(0.1)
+        cursor.execute("SAVEPOINT kept")
+        self._rows(cursor, seq + self.ROWS // 2, self.ROWS - self.ROWS // 2)
         connection.commit()
         self.commits += 1
         self.stop.wait(self.every * self.rng.uniform(0.5, 1.5))
         return seq + self.ROWS
+
+    def _rows(self, cursor, seq, rows):
+        # Tokens of different values do not compress.
+        cursor.execute("INSERT INTO ledger (client, seq, txid, payee) SELECT %s, %s + i, txid_current(), "
+                       "'payee ' || %s + i FROM generate_series(1, %s) i", (self.number, seq, seq, rows))
 
 
 def connection_lost(error):

@@ -17,7 +17,8 @@ static_assert(kEdgeNames.size() == static_cast<size_t>(Edge::kCount));
 // In the order of the variants' alternatives.
 constexpr auto kEventNames = std::to_array<const char*>(
     {"Tick", "HeadRead", "Listed", "ObjectRead", "PutDone", "PutExists", "PutFailed", "PredecessorGone",
-     "Connected", "Streaming", "Message", "Keepalive", "ServerStopping", "Disconnected", "StopRequested"});
+     "Connected", "Streaming", "Message", "Keepalive", "Replaying", "StageFailed", "ServerStopping",
+     "Disconnected", "StopRequested"});
 static_assert(kEventNames.size() == std::variant_size_v<Event>);
 
 constexpr auto kActionEdges = std::to_array<Edge>(

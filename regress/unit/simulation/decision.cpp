@@ -36,6 +36,7 @@ constexpr auto kVerbs = std::to_array<VerbFacts>({
     {Verb::kReject, "reject", 8},
     {Verb::kCut, "cut", 10},
     {Verb::kHalfOpen, "half_open", 10},
+    {Verb::kUnstaged, "unstaged", 4},
     {Verb::kAnswer, "answer", 40},
     {Verb::kLose, "lose", 25},
     {Verb::kRefuse, "refuse", 20},

@@ -39,6 +39,8 @@ enum class Verb : uint8_t {
     kReject,
     kCut,
     kHalfOpen,
+    // Transactions in progress do not fit on the forwarder's disk.
+    kUnstaged,
 
     // Answers to what a forwarder asked of the store: honest; carried out, reply
     // lost; not carried out; still in the network; never to be had; a short page.

@@ -85,7 +85,8 @@ TEST(Simulation, NothingBreaksAndEveryEdgeIsVisited)
                                  Wanted{"StopRequested", "down"},      Wanted{"PredecessorGone", "streaming"},
                                  Wanted{"PutDone", "part answered"},   Wanted{"PutExists", "part answered"},
                                  Wanted{"PutFailed", "part answered"}, Wanted{"Message", "part open"},
-                                 Wanted{"Disconnected", "part open"}})
+                                 Wanted{"Disconnected", "part open"},  Wanted{"StageFailed", "streaming"},
+                                 Wanted{"StageFailed", "put open"}})
         EXPECT_GE(coverage.events(wanted.event, wanted.link), 1U) << wanted.event << ", " << wanted.link;
     if (HasFailure())
         std::puts(coverage.Table().c_str());

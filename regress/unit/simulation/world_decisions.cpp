@@ -92,6 +92,10 @@ void World::ToForwarder(Forwarder& forwarder, const Decision& decision)
             forwarder.server->reader = 0;
         }
         return;
+    case Verb::kUnstaged:
+        if (forwarder.reads())
+            Feed(forwarder, event::StageFailed{{ErrorKind::kRetryable, "stage.directory /stage: full"}});
+        return;
     case Verb::kAnswer:
     case Verb::kLose:
     case Verb::kRefuse:
