@@ -1,9 +1,9 @@
 """Large things: values of 900 MB, old and new rows, a large transaction, 2,000 savepoints. They arrive whole, nothing is lost or twice,
 and the memory of both sides is measured against what is promised (I6).
 
-What the plugin itself allocates is the difference between the peaks of two walsenders that read the same WAL: ours,
+With transactions kept by the server until they commit, as a client without streaming has it, what the plugin itself allocates is the difference between the peaks of two walsenders that read the same WAL: ours,
 and one of pgoutput with an empty publication, which decodes everything and sends nothing. The server's reorder
-buffer and the values it puts together are in both.
+buffer and the values it puts together are in both. With streaming, as `run` asks for by itself, all of the walsender is bounded.
 
 The transaction has 250 MB, the savepoints 100 MB and the values 200 and 60 MB, so that `make test` stays quick.
 WAL2LAKE_LONG=1 makes them 1 GB, 0.77 GB, 900 and 600 MB, and sends 900 MB through the WAL uncompressed too.
@@ -12,7 +12,9 @@ WAL2LAKE_LONG=1 makes them 1 GB, 0.77 GB, 900 and 600 MB, and sends 900 MB throu
 import contextlib
 import hashlib
 import os
+import re
 import shutil
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +40,14 @@ VALUES = 4000 if LONG else 1000
 SAVEPOINTS = 2000
 SAVEPOINT_VALUE = 385_000 if LONG else 50_000
 ROLLED_BACK_EVERY = 10
+MANY_SAVEPOINTS = 100_000
+MANY_ROWS = 3_000_000
 
 # The plugin beyond the largest single value; and the forwarder with its default budget, whatever it is sent.
 PLUGIN_BYTES = 64 * MIB
 FORWARDER_BYTES = 256 * MIB
+# A walsender that streams, with everything in it.
+STREAMING_BYTES = 128 * MIB
 # What it cuts larger transactions into.
 PART_BYTES = 16 * MIB
 PATIENCE = 900 if LONG else 300
@@ -80,7 +86,7 @@ def cluster():
 class Source:
     """A table, a slot, a log, and a second slot that shows what decoding alone takes."""
 
-    def __init__(self, database, folder, note):
+    def __init__(self, database, folder, note, streaming):
         self.database, self.cluster, self.note = database, database.cluster, note
         # With the server, so that gigabytes are gone with it.
         self.lake = self.cluster.base / f"lake-{database.name}"
@@ -91,7 +97,8 @@ class Source:
         database.label("t", id="green", clear="green", bytes="green", hashed="red hash domain=h",
                        hashed_too="red hash domain=h")
         config = forwarder.write_config(folder / "w.toml", self.lake, self.cluster.conninfo(database.name),
-                                        slot=self.slot, max_age="200ms")
+                                        slot=self.slot, max_age="200ms",
+                                        extra="" if streaming else 'options = { streaming = "off" }\n')
         done = forwarder.command("slot", "create", "-c", config)
         assert done.returncode == 0, done.stderr
         self.oracle_slot = f"{database.name[:50]}_oracle"
@@ -168,14 +175,27 @@ class Source:
         return self.ours.resident - self.floor.resident
 
 
-@pytest.fixture
-def source(cluster, tmp_path, request, note):
-    with Database(cluster, request.node.name) as database:
-        made = Source(database, tmp_path, note)
+@contextlib.contextmanager
+def a_source(cluster, folder, name, note, streaming):
+    with Database(cluster, name) as database:
+        made = Source(database, folder, note, streaming)
         yield made
         made.forwarder.stop()
         shutil.rmtree(made.lake, ignore_errors=True)
     cluster.query(f'DROP DATABASE "{database.name}"')
+
+
+@pytest.fixture
+def source(cluster, tmp_path, request, note):
+    """Whose server keeps transactions until they commit."""
+    with a_source(cluster, tmp_path, request.node.name, note, streaming=False) as made:
+        yield made
+
+
+@pytest.fixture
+def streaming(cluster, tmp_path, request, note):
+    with a_source(cluster, tmp_path, request.node.name, note, streaming=True) as made:
+        yield made
 
 
 def random_bytes(cluster, length):
@@ -271,6 +291,9 @@ def test_old_and_new_row_above_1_gb(source):
 
 # ---- one transaction ----
 
+many = pytest.mark.skipif(not LONG, reason="WAL2LAKE_LONG=1 writes 100,000 savepoints and 3,000,000 rows")
+
+
 @pytest.mark.parametrize("content", ["random", *(["repetitive"] if LONG else [])])
 def test_a_large_transaction(source, content):
     """It arrives whole, in parts that count all at once."""
@@ -288,20 +311,29 @@ def test_a_large_transaction(source, content):
         assert sizes == []
 
 
-def test_two_thousand_savepoints(source):
-    """One in ten is rolled back. The server holds all of them at once; the plugin adds nothing."""
-    source.write(f"""
+def in_savepoints(count, insert):
+    """SQL: one transaction of so many, each of which runs the insert; one in ten is rolled back."""
+    return f"""
         DO $$ BEGIN
-            FOR i IN 1..{SAVEPOINTS} LOOP
+            FOR i IN 1..{count} LOOP
                 BEGIN
-                    INSERT INTO t (bytes) SELECT {random_bytes(source.cluster, SAVEPOINT_VALUE)};
+                    {insert};
                     IF i % {ROLLED_BACK_EVERY} = 0 THEN
                         RAISE EXCEPTION 'rolled back';
                     END IF;
                 EXCEPTION WHEN raise_exception THEN NULL;
                 END;
             END LOOP;
-        END $$""")
+        END $$"""
+
+
+def of_random_bytes(source):
+    return f"INSERT INTO t (bytes) SELECT {random_bytes(source.cluster, SAVEPOINT_VALUE)}"
+
+
+def test_two_thousand_savepoints(source):
+    """One in ten is rolled back. The server holds all of them at once; the plugin adds nothing."""
+    source.write(in_savepoints(SAVEPOINTS, of_random_bytes(source)))
     source.ship()
     shipped = rows(source.shipped())
     assert shipped == expected_rows(source)
@@ -312,3 +344,56 @@ def test_two_thousand_savepoints(source):
         dbname=source.database.name)
     assert [number for transaction in shipped for number, _ in transaction] == [number for number, in witness]
     assert source.plugin() <= PLUGIN_BYTES, source.plugin()
+
+
+@many
+def test_a_hundred_thousand_savepoints(source):
+    source.write(in_savepoints(MANY_SAVEPOINTS, "INSERT INTO t (clear) VALUES ('x')"))
+    source.ship()
+    assert rows(source.shipped()) == expected_rows(source)
+    assert source.plugin() <= PLUGIN_BYTES, source.plugin()
+
+
+# ---- sent while it is in progress ----
+
+def require_streamed(streaming):
+    streamed = streaming.cluster.value("SELECT stream_txns FROM pg_stat_replication_slots WHERE slot_name = %s", (streaming.slot,))
+    assert streamed > 0
+    assert streaming.ours.resident <= STREAMING_BYTES, str(streaming.ours)
+
+
+def test_a_large_transaction_in_progress(streaming):
+    value = random_bytes(streaming.cluster, VALUE)
+    streaming.write(f"INSERT INTO t (bytes) SELECT {value} FROM generate_series(1, {VALUES}) i")
+    streaming.ship()
+    assert rows(streaming.shipped()) == expected_rows(streaming)
+    require_streamed(streaming)
+
+
+@many
+def test_three_million_rows_in_progress(streaming):
+    streaming.write(f"INSERT INTO t (clear, hashed) SELECT i, i FROM generate_series(1, {MANY_ROWS}) i")
+    streaming.ship()
+    with subprocess.Popen([forwarder.binary(), "cat", streaming.lake], stdout=subprocess.PIPE) as cat:
+        found = [(int(ordinal), int(number)) for ordinal, number in
+                 (re.search(rb'"ordinal":(\d+),.*"new":{"id":(\d+)', line).groups() for line in cat.stdout)]
+    assert found.pop() == (1, MANY_ROWS + 1)
+    assert found == [(i, i) for i in range(1, MANY_ROWS + 1)]
+    require_streamed(streaming)
+
+
+def test_savepoints_in_progress(streaming):
+    """Of small rows. Where each savepoint is one value that is stored out of line, the server finds nothing whole to stream."""
+    small = f"INSERT INTO t (bytes) SELECT {random_bytes(streaming.cluster, 1900)} FROM generate_series(1, {SAVEPOINT_VALUE // 1900}) j"
+    streaming.write(in_savepoints(SAVEPOINTS, small))
+    streaming.ship()
+    assert rows(streaming.shipped()) == expected_rows(streaming)
+    require_streamed(streaming)
+
+
+@many
+def test_a_hundred_thousand_savepoints_in_progress(streaming):
+    streaming.write(in_savepoints(MANY_SAVEPOINTS, "INSERT INTO t (clear) SELECT repeat('x', 1000)"))
+    streaming.ship()
+    assert rows(streaming.shipped()) == expected_rows(streaming)
+    require_streamed(streaming)
