@@ -20,6 +20,7 @@ SERVER_OBJS = \
 	plugin/server/stream.o \
 	plugin/server/tuple_reader.o
 CORE_OBJS = \
+	plugin/core/ddl.o \
 	plugin/core/frame_reader.o \
 	plugin/core/frame_text.o \
 	plugin/core/key_file.o \

@@ -145,6 +145,8 @@ RecordKind RecordKindOf(uint64_t tag)
         return RecordKind::kStats;
     case BytesTag(8):
         return RecordKind::kValueChunk;
+    case BytesTag(9):
+        return RecordKind::kDdl;
     case BytesTag(10):
         return RecordKind::kStreamAbort;
     case BytesTag(11):

@@ -99,6 +99,7 @@ enum class RecordKind : uint8_t {
     kMessage,
     kStats,
     kValueChunk,
+    kDdl,
     kStreamAbort,
     kSkipped,
 };

@@ -1,5 +1,6 @@
 #include "core/frame_text.h"
 
+#include "core/ddl.h"
 #include "core/frame_reader.h"
 #include "core/guard.h"
 #include "core/label.h"
@@ -495,6 +496,52 @@ void AddTruncate(const RecordView& record, const Relations& relations, Lines* li
         lines->Add(" restart_identity");
 }
 
+/* A name behind its schema's. */
+void AddQualified(const char* before, std::string_view namespace_, std::string_view name, Lines* lines)
+{
+    if (!name.empty())
+        lines->Add(before).AddName(namespace_).Add(namespace_.empty() ? "" : ".").AddName(name);
+}
+
+void AddDdl(const RecordView& record, Lines* lines)
+{
+    int32_t kind = 0;
+    uint32_t attnum = 0;
+    std::array<uint32_t, 2> oids = {};
+    std::array<std::string_view, 11> names;
+    FieldReader field = lines->Fields(record.body);
+    while (field.Next()) {
+        switch (field.tag()) {
+        case VarintTag(1):
+            kind = field.Enum();
+            break;
+        case VarintTag(2):
+        case VarintTag(8):
+            oids[field.tag() == VarintTag(8)] = field.Uint32();
+            break;
+        case VarintTag(5):
+            attnum = field.Uint32();
+            break;
+        case BytesTag(3):
+        case BytesTag(4):
+        case BytesTag(6):
+        case BytesTag(7):
+        case BytesTag(9):
+        case BytesTag(10):
+            names[field.tag() >> 3] = field.Text();
+            break;
+        }
+    }
+    lines->Start().Add(record.ordinal).Add(" DDL ").Add(w2l_ddl_kind_name(kind));
+    AddQualified(" ", names[3], names[4], lines);
+    if (attnum != 0)
+        lines->Add(" column ").AddName(names[6]).Add("#").Add(attnum);
+    AddQualified(" from ", "", names[7], lines);
+    AddQualified(" parent ", names[9], names[10], lines);
+    if (lines->positions())
+        lines->Add(" oid=").Add(oids[0]).Add(" parent_oid=").Add(oids[1]);
+}
+
 void AddRelationStats(std::string_view bytes, Lines* lines)
 {
     std::string_view namespace_, name;
@@ -609,6 +656,9 @@ ReadResult AddBatch(std::string_view bytes, Relations* relations, Lines* lines)
             break;
         case RecordKind::kValueChunk:
             AddValueChunk(record, *relations, lines);
+            break;
+        case RecordKind::kDdl:
+            AddDdl(record, lines);
             break;
         case RecordKind::kMessage:
             AddMessage(record, lines);

@@ -19,6 +19,8 @@ namespace
 
 /* The message's length (up to 5 bytes), checksum (9), batch tag and length (6) go in front once they are known. */
 constexpr size_t kPrefix = 24;
+/* Tags, lengths and small fields of a ddl around its names: 72 at most. */
+constexpr size_t kDdlOverhead = 96;
 /* Tags, lengths and small fields of a change around its rows: 51 at most. */
 constexpr size_t kChangeOverhead = 64;
 /* The same of a chunk around its bytes: 79 at most. */
@@ -36,7 +38,7 @@ constexpr uint32_t kCommitted = 1, kInProgress = 2, kRecords = 5, kLast = 6;
 namespace record_field
 {
 constexpr uint32_t kOrdinal = 1, kSubxid = 2, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7,
-                   kValueChunk = 8, kStreamAbort = 10, kSkipped = 11;
+                   kValueChunk = 8, kDdl = 9, kStreamAbort = 10, kSkipped = 11;
 }
 namespace change_field
 {
@@ -418,6 +420,15 @@ extern "C" size_t w2l_bound_truncate(const w2l_truncate* truncate) noexcept
     return kChangeOverhead + truncate->relation_count * 5;
 }
 
+extern "C" size_t w2l_bound_ddl(const w2l_ddl* ddl) noexcept
+{
+    size_t bound = kDdlOverhead;
+    for (const char* name :
+         {ddl->namespace_, ddl->name, ddl->column, ddl->old_name, ddl->parent_namespace, ddl->parent_name})
+        bound += std::strlen(name);
+    return bound;
+}
+
 extern "C" size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) noexcept
 {
     size_t bound = kChangeOverhead;
@@ -539,6 +550,25 @@ extern "C" w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_trun
         }
         return AppendRecord(batch,
                             Record(truncate->ordinal, truncate->subxid, record_field::kTruncate, body));
+    });
+}
+
+extern "C" w2l_status w2l_batch_append_ddl(w2l_batch* batch, const w2l_ddl* ddl) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string body;
+        protozero::pbf_writer message(body);
+        AddUint(message, 1, ddl->kind);
+        AddUint(message, 2, ddl->oid);
+        AddText(message, 3, ddl->namespace_);
+        AddText(message, 4, ddl->name);
+        AddUint(message, 5, ddl->attnum);
+        AddText(message, 6, ddl->column);
+        AddText(message, 7, ddl->old_name);
+        AddUint(message, 8, ddl->parent_oid);
+        AddText(message, 9, ddl->parent_namespace);
+        AddText(message, 10, ddl->parent_name);
+        return AppendRecord(batch, Record(ddl->ordinal, ddl->subxid, record_field::kDdl, body));
     });
 }
 

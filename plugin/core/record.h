@@ -13,6 +13,7 @@
 #ifndef WAL2LAKE_CORE_RECORD_H
 #define WAL2LAKE_CORE_RECORD_H
 
+#include "core/ddl.h"
 #include "core/label.h"
 #include "core/status.h"
 #include "core/token.h"
@@ -149,6 +150,22 @@ typedef struct w2l_truncate {
     uint32_t subxid;
 } w2l_truncate;
 
+/* What a statement did that no row tells. A name is "" where there is none. */
+typedef struct w2l_ddl {
+    uint64_t ordinal;
+    w2l_ddl_kind kind;
+    uint32_t oid; /* of the table, or with RENAME_SCHEMA and ALTER_TYPE of the schema or type */
+    const char* namespace_;
+    const char* name;
+    uint32_t attnum; /* 0: no column */
+    const char* column;
+    const char* old_name;
+    uint32_t parent_oid; /* 0: no parent */
+    const char* parent_namespace;
+    const char* parent_name;
+    uint32_t subxid;
+} w2l_ddl;
+
 typedef struct w2l_relation_stats {
     uint32_t oid;
     const char* namespace_;
@@ -188,6 +205,7 @@ size_t w2l_bound_change(const w2l_change* change) W2L_NOEXCEPT;
 size_t w2l_bound_chunk(const w2l_chunk* chunk) W2L_NOEXCEPT;
 size_t w2l_bound_relation(const w2l_relation* relation) W2L_NOEXCEPT;
 size_t w2l_bound_truncate(const w2l_truncate* truncate) W2L_NOEXCEPT;
+size_t w2l_bound_ddl(const w2l_ddl* ddl) W2L_NOEXCEPT;
 size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
 
 /* Upper bound of any record of stream control. */
@@ -206,6 +224,7 @@ w2l_status w2l_batch_append_change(w2l_batch* batch, const w2l_change* change) W
 w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* chunk) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_ddl(w2l_batch* batch, const w2l_ddl* ddl) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,
                                   size_t count) W2L_NOEXCEPT;
 /* In a batch in progress: `subxid` (0: all of it) has aborted. */

@@ -104,6 +104,8 @@ RecordKind KindOf(const v1::Record& record)
         return RecordKind::kStats;
     case v1::Record::kValueChunk:
         return RecordKind::kValueChunk;
+    case v1::Record::kDdl:
+        return RecordKind::kDdl;
     case v1::Record::kStreamAbort:
         return RecordKind::kStreamAbort;
     case v1::Record::kSkipped:

@@ -38,7 +38,8 @@ size_t Expected(const v1::Batch& batch)
 {
     size_t lines = 0;
     for (const v1::Record& record : batch.records())
-        lines += record.has_relation() || record.has_change() || record.has_truncate() || record.has_stats();
+        lines += record.has_relation() || record.has_change() || record.has_truncate() ||
+                 record.has_stats() || record.has_ddl();
     return lines;
 }
 

@@ -196,6 +196,65 @@ TEST(RecordJson, ShowsOldKeysAndTruncates)
                         "\n");
 }
 
+v1::Ddl* AddDdl(v1::Batch* batch, v1::Ddl::Kind kind, const char* schema, const char* name)
+{
+    auto* record = batch->add_records();
+    record->set_ordinal(static_cast<uint64_t>(batch->records_size()));
+    record->mutable_ddl()->set_kind(kind);
+    record->mutable_ddl()->set_oid(16400);
+    record->mutable_ddl()->set_namespace_(schema);
+    record->mutable_ddl()->set_name(name);
+    return record->mutable_ddl();
+}
+
+TEST(RecordJson, ShowsDdl)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    batch.mutable_committed()->set_commit_time_us(0);
+    auto* column = AddDdl(&batch, v1::Ddl::KIND_RENAME_COLUMN, "public", "users");
+    column->set_attnum(2);
+    column->set_column("b");
+    column->set_old_name("a");
+    auto* detached = AddDdl(&batch, v1::Ddl::KIND_DETACH_PARTITION, "public", "leaf");
+    detached->set_parent_oid(16390);
+    detached->set_parent_namespace("app");
+    detached->set_parent_name("root");
+    AddDdl(&batch, v1::Ddl::KIND_RENAME_SCHEMA, "", "new")->set_old_name("old");
+    AddDdl(&batch, v1::Ddl::KIND_ALTER_TYPE, "public", "mood");
+    AddDdl(&batch, static_cast<v1::Ddl::Kind>(99), "public", "later");
+    const auto line = [](const char* kind, const char* what, const char* ordinal, const char* rest) {
+        return std::string(R"({"op":"DDL","kind":")") + kind + "\"," + what +
+               R"(,"commit_lsn":"0/100","ordinal":)" + ordinal +
+               R"(,"xid":7,"commit_time":"1970-01-01T00:00:00.000000Z","oid":16400)" + rest + "}\n";
+    };
+    const std::vector<std::string> expected = {
+        line("RENAME_COLUMN", R"("table":"public.users")", "1", R"(,"column":"b","attnum":2,"old_name":"a")"),
+        line("DETACH_PARTITION", R"("table":"public.leaf")", "2",
+             R"(,"parent":"app.root","parent_oid":16390)"),
+        line("RENAME_SCHEMA", R"("schema":"new")", "3", R"(,"old_name":"old")"),
+        line("ALTER_TYPE", R"("type":"public.mood")", "4", ""),
+        line("UNSPECIFIED", R"("table":"public.later")", "5", "")};
+    EXPECT_EQ(Lines(batch), expected);
+    EXPECT_EQ(Lines(batch, {"", 0x101, false}).size(), 0U);
+}
+
+TEST(RecordJson, FindsDdlOfATableByEachOfItsNames)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    AddDdl(&batch, v1::Ddl::KIND_RENAME_TABLE, "public", "people")->set_old_name("users");
+    AddDdl(&batch, v1::Ddl::KIND_SET_SCHEMA, "app", "people")->set_old_name("public");
+    auto* attached = AddDdl(&batch, v1::Ddl::KIND_ATTACH_PARTITION, "app", "people");
+    attached->set_parent_oid(1);
+    attached->set_parent_namespace("app");
+    attached->set_parent_name("all");
+    const auto count = [&](const char* table) { return Lines(batch, {table, 0, false}).size(); };
+    EXPECT_EQ(count("public.users"), 1U);
+    EXPECT_EQ(count("public.people"), 2U);
+    EXPECT_EQ(count("app.people"), 2U);
+    EXPECT_EQ(count("app.all"), 1U);
+    EXPECT_EQ(count("app.users"), 0U);
+}
+
 TEST(RecordJson, FiltersByTableAndPositionAndShowsRelations)
 {
     v1::Batch batch = test::Committed(7, 0x100, 0x180);

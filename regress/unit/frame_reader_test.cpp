@@ -345,8 +345,8 @@ TEST(FrameReader, PassesOverFieldsOfALaterVersion)
     v1::Batch batch = test::Committed(7, 0x1000, 0x1100);
     batch.add_records()->set_ordinal(1);
     std::string bytes = batch.SerializeAsString();
-    // Field 15, length-delimited, in the batch; and a record with only field 9.
-    bytes += std::string("\x7a\x01z", 3) + std::string("\x2a\x03\x4a\x01z", 5);
+    // Field 15, length-delimited, in the batch; and a record with only field 15.
+    bytes += std::string("\x7a\x01z", 3) + std::string("\x2a\x03\x7a\x01z", 5);
     BatchView view;
     ASSERT_TRUE(ScanBatch(bytes, &view).ok());
     RecordCursor cursor(view);

@@ -1,5 +1,8 @@
 #include "record_json.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "digest.h"
 #include "json_writer.h"
 #include "lsn.h"
@@ -203,6 +206,10 @@ Result<Done> RecordPrinter::PrintRecord(const v1::Batch& batch, const v1::Record
         return wanted ? PrintChange(batch, record) : Result<Done>(Done{});
     case v1::Record::kTruncate:
         return wanted ? PrintTruncate(batch, record) : Result<Done>(Done{});
+    case v1::Record::kDdl:
+        if (wanted)
+            PrintDdl(batch, record);
+        return Done{};
     case v1::Record::kStats:
         if (wanted && filter_.relations && filter_.table.empty())
             PrintStats(batch, record.stats());
@@ -354,6 +361,46 @@ Result<Done> RecordPrinter::PrintTruncate(const v1::Batch& batch, const v1::Reco
     if (wanted)
         Line(json.Take());
     return Done{};
+}
+
+void RecordPrinter::PrintDdl(const v1::Batch& batch, const v1::Record& record)
+{
+    const v1::Ddl& ddl = record.ddl();
+    const std::string name = ddl.namespace_() + "." + ddl.name();
+    const std::string parent = ddl.parent_namespace() + "." + ddl.parent_name();
+    // By any name that somebody who follows the table may know.
+    std::vector<std::string> names = {name};
+    if (ddl.kind() == v1::Ddl::KIND_RENAME_TABLE)
+        names.push_back(ddl.namespace_() + "." + ddl.old_name());
+    if (ddl.kind() == v1::Ddl::KIND_SET_SCHEMA)
+        names.push_back(ddl.old_name() + "." + ddl.name());
+    if (ddl.parent_oid() != 0)
+        names.push_back(parent);
+    if (!filter_.table.empty() && std::find(names.begin(), names.end(), filter_.table) == names.end())
+        return;
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("op").String("DDL");
+    const bool known = v1::Ddl::Kind_IsValid(ddl.kind());
+    json.Key("kind").String(known ? Word(v1::Ddl::Kind_Name(ddl.kind()), "KIND_") : "UNSPECIFIED");
+    if (ddl.kind() == v1::Ddl::KIND_RENAME_SCHEMA)
+        json.Key("schema").String(ddl.name());
+    else
+        json.Key(ddl.kind() == v1::Ddl::KIND_ALTER_TYPE ? "type" : "table").String(name);
+    WriteTransaction(batch, record.ordinal(), &json);
+    json.Key("oid").Uint(ddl.oid());
+    if (ddl.attnum() != 0) {
+        json.Key("column").String(ddl.column());
+        json.Key("attnum").Uint(ddl.attnum());
+    }
+    if (!ddl.old_name().empty())
+        json.Key("old_name").String(ddl.old_name());
+    if (ddl.parent_oid() != 0) {
+        json.Key("parent").String(parent);
+        json.Key("parent_oid").Uint(ddl.parent_oid());
+    }
+    json.EndObject();
+    Line(json.Take());
 }
 
 void RecordPrinter::PrintStats(const v1::Batch& batch, const v1::Stats& stats)

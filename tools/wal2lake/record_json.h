@@ -55,6 +55,7 @@ class RecordPrinter
     std::optional<v1::Value> TakeWhole(uint64_t ordinal, v1::ValueChunk::Side side, uint32_t attnum);
     Result<Done> PrintChange(const v1::Batch& batch, const v1::Record& record);
     Result<Done> PrintTruncate(const v1::Batch& batch, const v1::Record& record);
+    void PrintDdl(const v1::Batch& batch, const v1::Record& record);
     void PrintStats(const v1::Batch& batch, const v1::Stats& stats);
     void Line(std::string text);
 

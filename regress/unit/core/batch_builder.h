@@ -141,6 +141,11 @@ class BatchBuilder
         Reserve(w2l_bound_truncate(&truncate) + W2L_BATCH_OVERHEAD);
         ASSERT_EQ(w2l_batch_append_truncate(&batch_, &truncate), W2L_OK);
     }
+    void Append(const w2l_ddl& ddl)
+    {
+        Reserve(w2l_bound_ddl(&ddl) + W2L_BATCH_OVERHEAD);
+        ASSERT_EQ(w2l_batch_append_ddl(&batch_, &ddl), W2L_OK);
+    }
     void Append(const std::vector<w2l_relation_stats>& stats)
     {
         Reserve(w2l_bound_stats(stats.data(), stats.size()) + W2L_BATCH_OVERHEAD);

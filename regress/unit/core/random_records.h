@@ -137,6 +137,16 @@ class RandomRecords
             id = Small();
         return {Number(), ids_.data(), ids_.size(), Below(2) == 0, Below(2) == 0, Small()};
     }
+    w2l_ddl Ddl()
+    {
+        texts_.clear();
+        return {Number(), static_cast<w2l_ddl_kind>(Below(W2L_DDL_SET_UNLOGGED + 1)),
+                Small(),  Name(),
+                Name(),   Small(),
+                Name(),   Name(),
+                Small(),  Name(),
+                Name()};
+    }
     std::vector<w2l_relation_stats> Stats()
     {
         texts_.clear();

@@ -175,6 +175,24 @@ v1::Record Meant(const w2l_truncate& truncate)
     return record;
 }
 
+v1::Record Meant(const w2l_ddl& ddl)
+{
+    v1::Record record;
+    record.set_ordinal(ddl.ordinal);
+    v1::Ddl& meant = *record.mutable_ddl();
+    meant.set_kind(static_cast<v1::Ddl::Kind>(ddl.kind));
+    meant.set_oid(ddl.oid);
+    meant.set_namespace_(ddl.namespace_);
+    meant.set_name(ddl.name);
+    meant.set_attnum(ddl.attnum);
+    meant.set_column(ddl.column);
+    meant.set_old_name(ddl.old_name);
+    meant.set_parent_oid(ddl.parent_oid);
+    meant.set_parent_namespace(ddl.parent_namespace);
+    meant.set_parent_name(ddl.parent_name);
+    return record;
+}
+
 v1::Record Meant(const std::vector<w2l_relation_stats>& stats)
 {
     v1::Record record;
@@ -207,6 +225,10 @@ w2l_status AppendTo(w2l_batch* batch, w2l_truncate& truncate)
 {
     return w2l_batch_append_truncate(batch, &truncate);
 }
+w2l_status AppendTo(w2l_batch* batch, w2l_ddl& ddl)
+{
+    return w2l_batch_append_ddl(batch, &ddl);
+}
 w2l_status AppendTo(w2l_batch* batch, std::vector<w2l_relation_stats>& stats)
 {
     return w2l_batch_append_stats(batch, stats.data(), stats.size());
@@ -226,6 +248,10 @@ size_t Bound(const w2l_relation& relation)
 size_t Bound(const w2l_truncate& truncate)
 {
     return w2l_bound_truncate(&truncate);
+}
+size_t Bound(const w2l_ddl& ddl)
+{
+    return w2l_bound_ddl(&ddl);
 }
 size_t Bound(const std::vector<w2l_relation_stats>& stats)
 {
@@ -374,6 +400,15 @@ TEST(Append, RandomTruncates)
     }
 }
 
+TEST(Append, RandomDdls)
+{
+    RandomRecords random(10);
+    for (int i = 0; i < 2000 && !HasFailure(); ++i) {
+        w2l_ddl ddl = random.Ddl();
+        CheckAppend(ddl);
+    }
+}
+
 TEST(Append, RandomStats)
 {
     RandomRecords random(4);
@@ -430,6 +465,9 @@ TEST(Append, WidestFieldsStayWithinTheBound)
     std::vector<uint32_t> ids(10000, UINT32_MAX);
     w2l_truncate truncate = {UINT64_MAX, ids.data(), ids.size(), true, true, UINT32_MAX};
     CheckAppend(truncate);
+    w2l_ddl ddl = {UINT64_MAX, W2L_DDL_SET_UNLOGGED, UINT32_MAX, "n", "n", UINT32_MAX, "n",
+                   "n",        UINT32_MAX,           "n",        "n"};
+    CheckAppend(ddl);
     std::vector<w2l_relation_stats> stats(1000, {UINT32_MAX, "", "", UINT64_MAX, UINT64_MAX, UINT64_MAX});
     CheckAppend(stats);
 }

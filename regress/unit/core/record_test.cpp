@@ -5,6 +5,8 @@
 #include "batch_builder.h"
 #include "golden.h"
 
+#include <algorithm>
+#include <cctype>
 #include <functional>
 #include <limits>
 #include <map>
@@ -273,6 +275,21 @@ string Truncate()
     return builder.Finish(true);
 }
 
+string Ddl()
+{
+    BatchBuilder builder;
+    builder.Begin(kCommitted);
+    builder.Append(w2l_ddl{1, W2L_DDL_DROP_TABLE, 16400, "public", "users", 0, "", "", 0, "", ""});
+    builder.Append(w2l_ddl{3, W2L_DDL_RENAME_COLUMN, UINT32_MAX, "app schema", "caf\303\251", 1600, "b",
+                           "a.b", 0, "", ""});
+    builder.Append(w2l_ddl{300, W2L_DDL_DETACH_PARTITION, 16500, "public", "events_2026_01", 0, "", "", 16490,
+                           "app schema", "events"});
+    builder.Append(w2l_ddl{301, W2L_DDL_RENAME_SCHEMA, 2200, "", "public", 0, "", "app", 0, "", ""});
+    builder.Append(w2l_ddl{302, W2L_DDL_ALTER_TYPE, 16700, "public", "mood", 0, "", "", 0, "", ""});
+    builder.Append(w2l_ddl{303, W2L_DDL_UNSPECIFIED, 1, "", "", 0, "", "", 0, "", ""});
+    return builder.Finish(true);
+}
+
 std::vector<w2l_column> PartitionColumns()
 {
     return {
@@ -382,11 +399,18 @@ string InProgress()
 
 const std::map<string, std::function<string()>>& Builders()
 {
-    static const std::map<string, std::function<string()>> builders = {
-        {"delete_key", DeleteKey}, {"in_progress", InProgress},  {"insert_every_kind", InsertEveryKind},
-        {"last_only", LastOnly},   {"relation", RelationCase},   {"stats", Stats},
-        {"truncate", Truncate},    {"two_batches", TwoBatches},  {"update_full", UpdateFull},
-        {"update_key", UpdateKey}, {"value_chunks", ValueChunks}};
+    static const std::map<string, std::function<string()>> builders = {{"ddl", Ddl},
+                                                                       {"delete_key", DeleteKey},
+                                                                       {"in_progress", InProgress},
+                                                                       {"insert_every_kind", InsertEveryKind},
+                                                                       {"last_only", LastOnly},
+                                                                       {"relation", RelationCase},
+                                                                       {"stats", Stats},
+                                                                       {"truncate", Truncate},
+                                                                       {"two_batches", TwoBatches},
+                                                                       {"update_full", UpdateFull},
+                                                                       {"update_key", UpdateKey},
+                                                                       {"value_chunks", ValueChunks}};
     return builders;
 }
 
@@ -432,6 +456,25 @@ TEST_P(Golden, NothingIsUnknownToProtoc)
 
 INSTANTIATE_TEST_SUITE_P(, Golden, testing::ValuesIn(golden::Cases()),
                          [](const auto& tested) { return tested.param; });
+
+// The word of a kind is that of the contract, and says the kind again.
+TEST(DdlKinds, AreThoseOfTheContract)
+{
+    const auto* kinds = v1::Ddl::Kind_descriptor();
+    ASSERT_EQ(kinds->value_count(), W2L_DDL_SET_UNLOGGED + 1);
+    for (int i = 0; i < kinds->value_count(); ++i) {
+        const int number = kinds->value(i)->number();
+        string word = kinds->value(i)->name().substr(string("KIND_").size());
+        std::transform(word.begin(), word.end(), word.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        EXPECT_EQ(w2l_ddl_kind_name(number), word);
+        EXPECT_EQ(w2l_ddl_kind_of(word.c_str()), number);
+    }
+    EXPECT_EQ(w2l_ddl_kind_name(-1), string("unspecified"));
+    EXPECT_EQ(w2l_ddl_kind_name(W2L_DDL_SET_UNLOGGED + 1), string("unspecified"));
+    EXPECT_EQ(w2l_ddl_kind_of("merge_partitions"), W2L_DDL_UNSPECIFIED);
+    EXPECT_EQ(w2l_ddl_kind_of(""), W2L_DDL_UNSPECIFIED);
+}
 
 // A NULL, an empty text, an unchanged, a withheld and an uncarried value are five things.
 TEST(Values, AreToldApart)
