@@ -196,6 +196,26 @@ TEST(RecordJson, ShowsOldKeysAndTruncates)
                         "\n");
 }
 
+TEST(RecordJson, SaysThatNobodyKnowsTheOldRow)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    batch.mutable_committed()->set_commit_time_us(0);
+    test::AddRelation(&batch, 1, "users");
+    batch.mutable_records(0)->mutable_relation()->set_replica_identity(v1::REPLICA_IDENTITY_NOTHING);
+    auto* record = batch.add_records();
+    record->set_ordinal(4);
+    record->mutable_change()->set_relation_id(1);
+    record->mutable_change()->set_operation(v1::OPERATION_DELETE);
+    const std::string line =
+        R"({"op":"DELETE","table":"public.users","commit_lsn":"0/100","ordinal":4,"xid":7,)"
+        R"("commit_time":"1970-01-01T00:00:00.000000Z")";
+    EXPECT_EQ(Lines(batch).at(0), line + R"(,"replica_identity":"NOTHING"})"
+                                         "\n");
+    // With a key, an update that left it alone has no old row either.
+    batch.mutable_records(0)->mutable_relation()->set_replica_identity(v1::REPLICA_IDENTITY_DEFAULT);
+    EXPECT_EQ(Lines(batch).at(0), line + "}\n");
+}
+
 v1::Ddl* AddDdl(v1::Batch* batch, v1::Ddl::Kind kind, const char* schema, const char* name)
 {
     auto* record = batch->add_records();

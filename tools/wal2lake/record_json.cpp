@@ -330,6 +330,10 @@ Result<Done> RecordPrinter::PrintChange(const v1::Batch& batch, const v1::Record
                                 whole(v1::ValueChunk::SIDE_OLD), &json);
         if (!written.ok())
             return written;
+    } else if (change.operation() != v1::OPERATION_INSERT &&
+               relation.replica_identity() == v1::REPLICA_IDENTITY_NOTHING) {
+        // Which row it was, nobody can tell.
+        json.Key("replica_identity").String("NOTHING");
     }
     json.EndObject();
     // Pieces that the change does not speak of are of no later one.
