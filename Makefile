@@ -10,6 +10,8 @@ MODULE_big = wal2lake
 SERVER_OBJS = \
 	plugin/server/batch.o \
 	plugin/server/callbacks.o \
+	plugin/server/ddl_facts.o \
+	plugin/server/ddl_reader.o \
 	plugin/server/key_ring.o \
 	plugin/server/label_catalog.o \
 	plugin/server/module.o \

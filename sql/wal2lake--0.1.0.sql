@@ -75,7 +75,7 @@ SELECT n.nspname AS schema_name,
    AND c.relpersistence = 'p'
    AND a.attnum > 0
    AND NOT a.attisdropped
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'wal2lake')
    AND NOT EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid = a.attnum)
    AND NOT EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid = 0 AND t.label IN ('exclude', 'inherit'));
 COMMENT ON VIEW wal2lake.unclassified IS
@@ -128,6 +128,125 @@ END
 $$;
 COMMENT ON FUNCTION wal2lake.classify(regclass, text, name[]) IS
 'Labels the named columns of a table, or all that have no label yet, and returns what was written. For the wal2lake admin role. A default domain is written out.';
+
+-- ---- DDL ----
+
+-- What neither rows nor the shape of a table tell: a row for each such fact of a
+-- statement, written and deleted in its transaction. The table stays empty; decoding
+-- finds the row in the WAL and sends a Ddl record for it. Names and kinds only.
+-- Columns are found by name and type, so a later version may add some.
+CREATE TYPE wal2lake.ddl_fact AS (
+    kind name,
+    object oid,
+    namespace name,
+    name name,
+    attnum int2,
+    column_name name,
+    old_name name,
+    parent oid,
+    parent_namespace name,
+    parent_name name
+);
+-- xid is that of the writer: what a subscription brings here, of a publication of all
+-- tables, was said of the tables of another server, and does not count.
+CREATE TABLE wal2lake.ddl (LIKE wal2lake.ddl_fact, xid xid);
+COMMENT ON TABLE wal2lake.ddl IS
+'Always empty: the event triggers of wal2lake write and delete here what DDL statements did, so that the WAL says it.';
+-- In a publication of all tables a row can be deleted only where it has an identity.
+ALTER TABLE wal2lake.ddl REPLICA IDENTITY FULL;
+-- What is read here is believed. So nobody writes but the trigger: pg_write_all_data
+-- and default privileges are no way in.
+ALTER TABLE wal2lake.ddl ENABLE ROW LEVEL SECURITY;
+DO $$
+DECLARE
+    grantee name;
+BEGIN
+    FOR grantee IN
+        SELECT r.rolname
+          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+         WHERE c.oid = 'wal2lake.ddl'::pg_catalog.regclass AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl FROM %I', grantee);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON wal2lake.ddl FROM PUBLIC;
+
+CREATE FUNCTION wal2lake.ddl_facts(command pg_ddl_command)
+RETURNS SETOF wal2lake.ddl_fact
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_ddl_facts';
+COMMENT ON FUNCTION wal2lake.ddl_facts(pg_ddl_command) IS
+'For the event trigger: what a finished command did that rows do not tell.';
+
+-- Runs with the rights of the extension's owner, whoever runs the statement, and
+-- never makes it fail. Rows are deleted by their place: a scan would pass all dead
+-- rows of a long migration, and take a lock on the table in a serializable one.
+CREATE FUNCTION wal2lake.tell_ddl()
+RETURNS event_trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    facts wal2lake.ddl_fact[];
+    places tid[];
+BEGIN
+    CASE TG_EVENT
+    WHEN 'ddl_command_end' THEN
+        SELECT array_agg(f) INTO facts FROM pg_event_trigger_ddl_commands() AS d, wal2lake.ddl_facts(d.command) AS f;
+    WHEN 'sql_drop' THEN
+        SELECT array_agg((CASE d.objsubid WHEN 0 THEN 'drop_table' ELSE 'drop_column' END, d.objid,
+                          d.address_names[1], d.address_names[2], nullif(d.objsubid, 0), d.address_names[3],
+                          NULL, NULL, NULL, NULL)::wal2lake.ddl_fact)
+          INTO facts
+          FROM pg_event_trigger_dropped_objects() AS d
+         WHERE d.classid = 'pg_class'::regclass
+           AND d.object_type IN ('table', 'table column')
+           AND NOT d.is_temporary
+           AND d.objid <> 'wal2lake.ddl'::regclass;
+    WHEN 'table_rewrite' THEN
+        -- Reasons: 1 persistence, 2 default or expression, 4 type, 8 access method.
+        SELECT array_agg((k.kind, c.oid, n.nspname, c.relname, NULL, NULL, NULL, NULL, NULL, NULL)::wal2lake.ddl_fact)
+          INTO facts
+          FROM pg_class c
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+          JOIN (VALUES ('rewrite', 'p', 6), ('set_unlogged', 'p', 1), ('set_logged', 'u', 1)) AS k (kind, persistence, reasons)
+               ON k.persistence = c.relpersistence AND k.reasons & pg_event_trigger_table_rewrite_reason() <> 0
+         WHERE c.oid = pg_event_trigger_table_rewrite_oid()
+           AND c.relkind = 'r'
+           AND c.oid <> 'wal2lake.ddl'::regclass;
+    END CASE;
+    IF facts IS NULL THEN
+        RETURN;
+    END IF;
+    WITH told AS (INSERT INTO wal2lake.ddl (kind, object, namespace, name, attnum, column_name, old_name,
+                                            parent, parent_namespace, parent_name, xid)
+                  SELECT f.*, pg_current_xact_id()::xid FROM unnest(facts) AS f RETURNING ctid)
+    SELECT array_agg(ctid) INTO places FROM told;
+    DELETE FROM wal2lake.ddl WHERE ctid = ANY (places);
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING USING
+        MESSAGE = format('wal2lake could not tell the stream what this statement did (SQLSTATE %s)', SQLSTATE),
+        HINT = 'Copy the tables that it changed to the lake anew.';
+END
+$$;
+COMMENT ON FUNCTION wal2lake.tell_ddl() IS
+'Event trigger: tells the stream what a DDL statement did.';
+REVOKE ALL ON FUNCTION wal2lake.ddl_facts(pg_ddl_command) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wal2lake.tell_ddl() FROM PUBLIC;
+
+-- Always: also where session_replication_role is replica.
+CREATE EVENT TRIGGER wal2lake_ddl_command_end ON ddl_command_end
+    WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER SCHEMA', 'ALTER SEQUENCE', 'ALTER TABLE',
+                 'ALTER TYPE', 'ALTER VIEW')
+    EXECUTE FUNCTION wal2lake.tell_ddl();
+CREATE EVENT TRIGGER wal2lake_sql_drop ON sql_drop EXECUTE FUNCTION wal2lake.tell_ddl();
+CREATE EVENT TRIGGER wal2lake_table_rewrite ON table_rewrite EXECUTE FUNCTION wal2lake.tell_ddl();
+ALTER EVENT TRIGGER wal2lake_ddl_command_end ENABLE ALWAYS;
+ALTER EVENT TRIGGER wal2lake_sql_drop ENABLE ALWAYS;
+ALTER EVENT TRIGGER wal2lake_table_rewrite ENABLE ALWAYS;
 
 REVOKE ALL ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION wal2lake.decode_frame(bytea, boolean) FROM PUBLIC;

@@ -175,6 +175,13 @@ void batch_append_truncate(Session* session, const w2l_truncate* truncate)
     send_if_full(session);
 }
 
+void batch_append_ddl(Session* session, const w2l_ddl* ddl)
+{
+    make_room(session, w2l_bound_ddl(ddl));
+    report_status(w2l_batch_append_ddl(&session->batch, ddl), "encoding a ddl");
+    send_if_full(session);
+}
+
 static void append_stats(Session* session, const w2l_relation_stats* stats, size_t count)
 {
     make_room(session, w2l_bound_stats(stats, count));

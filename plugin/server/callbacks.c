@@ -153,6 +153,8 @@ static Table* emitted_table(Session* session, Relation relation)
         relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
         return NULL;
     table = lookup_table(session, relation);
+    if (table->tells_ddl)
+        return NULL;
     if (!table->emitted) {
         table->not_emitted++;
         session->has_news = true;
@@ -174,6 +176,22 @@ static void read_old_row(Session* session, Table* table, Relation relation, Heap
     change->old_row = read_row(session, table, relation, tuple, W2L_SIDE_OLD, key_only, table->old_values);
 }
 
+/*
+ * A change of a table of which no change is sent. What the event trigger wrote is
+ * said in another way; that it deleted it again is not.
+ */
+static void pass_over(Session* session, Relation relation, const ReorderBufferChange* change)
+{
+    HeapTuple tuple = tuple_of_change(change->data.tp.newtuple);
+    const Table* table = session->last;
+
+    if (table != NULL && table->relid == RelationGetRelid(relation) && table->tells_ddl &&
+        change->action == REORDER_BUFFER_CHANGE_INSERT && tuple != NULL &&
+        append_ddl(session, relation, tuple))
+        return;
+    skip(session);
+}
+
 void send_change(Session* session, Relation relation, ReorderBufferChange* change)
 {
     HeapTuple new_tuple = tuple_of_change(change->data.tp.newtuple);
@@ -184,7 +202,7 @@ void send_change(Session* session, Relation relation, ReorderBufferChange* chang
     session->transaction->ordinal++;
     table = emitted_table(session, relation);
     if (table == NULL) {
-        skip(session);
+        pass_over(session, relation, change);
         MemoryContextReset(session->change_context);
         return;
     }

@@ -56,6 +56,7 @@ typedef struct Table {
     Oid relid;  /* hash key */
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
+    bool tells_ddl; /* the extension's table of DDL: its rows become Ddl records */
     bool announced; /* the Relation record of wire.id was appended */
     uint64 schema_id;
     uint64 checked_in; /* number of the replay that last looked at its age */
@@ -179,6 +180,12 @@ extern void policy_cache_create(Session* session);
 /* The table's entry with a decision that is fit for this transaction. */
 extern Table* lookup_table(Session* session, Relation relation);
 
+/* ddl_reader.c: the extension's table of DDL. */
+/* Whether a table is that one. Under the historic snapshot. */
+extern bool is_ddl_table(Relation relation);
+/* Appends the Ddl record that a row of it stands for, with the ordinal of the row; false for a row of another server, which stands for none. */
+extern bool append_ddl(Session* session, Relation relation, HeapTuple tuple);
+
 /* tuple_reader.c: from tuple to values, through the decision. */
 extern ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid);
 /* `key_only`: the row is an old key. What is too large for the row is appended to the batch as chunks. Answers the row to encode; pointers are good until the next change. */
@@ -211,6 +218,7 @@ extern void batch_append_change(Session* session, w2l_change* change);
 extern void batch_append_value(Session* session, const Column* column, w2l_value_kind kind, const char* bytes,
                                size_t length);
 extern void batch_append_truncate(Session* session, const w2l_truncate* truncate);
+extern void batch_append_ddl(Session* session, const w2l_ddl* ddl);
 extern void batch_append_stats(Session* session);
 /* The change at hand is counted and not sent. */
 extern void batch_note_skipped(Session* session);

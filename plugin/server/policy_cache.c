@@ -412,7 +412,9 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     table->valid = true;
     session->renewing = table;
     table->decided_at = session->now;
-    table->emitted = read_lineage(relation, lineage) && decide_emission(lineage);
+    table->tells_ddl = is_ddl_table(relation);
+    /* No label makes rows of that one leave as rows. */
+    table->emitted = read_lineage(relation, lineage) && !table->tells_ddl && decide_emission(lineage);
     MemoryContextSwitchTo(table->context);
     build_names(session, table, relation, lineage);
     build_ancestors(session, table, lineage);

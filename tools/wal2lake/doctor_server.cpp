@@ -26,7 +26,7 @@ constexpr const char* kTables =
     "     AS inherits"
     "   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     "   WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'"
-    "     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),"
+    "     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'wal2lake')),"
     " judged AS (SELECT r.*,"
     "   EXISTS (SELECT FROM label l WHERE l.objoid = ANY (r.line) AND l.objsubid = 0 AND l.label = 'exclude')"
     "     AS excluded,"
