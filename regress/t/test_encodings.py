@@ -26,6 +26,7 @@ def encoded(server, request):
     for column, label in LABELS.items():
         run(f"SECURITY LABEL FOR wal2lake ON COLUMN t.{column} IS '{label}'")
     run.slot = PluginSlot(server, name).create()
+    run.told = lambda: [ddl.told for transaction in run.slot.transactions() for ddl in transaction.ddl]
     run.rows = lambda: [change.new for transaction in run.slot.transactions() for change in transaction.changes]
     yield run
     run.slot.drop()
@@ -50,11 +51,16 @@ def test_latin1_is_converted_values_and_names(encoded, database):
     assert first["clear"] == "Zürich" and first["list"] == "{é}"
     assert isinstance(first["red"], Token) and first["red"] == token_in_utf8(database)
     assert "größe" in second
+    assert [(told.column, told.old_name) for told in encoded.told()] == [("größe", "clear")]
 
 
 @pytest.mark.parametrize("encoded", [("SQL_ASCII", "")], indirect=True)
 def test_sql_ascii_is_text_where_it_is_utf8_and_bytes_elsewhere(encoded, database):
     encoded("INSERT INTO t VALUES (1, E'\\xff\\xfe', E'\\xff', NULL), (2, E'Z\\xc3\\xbcrich', E'Z\\xc3\\xbcrich', NULL)")
+    # A name that is no text does not stop what is told of it.
+    encoded("DO $$ BEGIN EXECUTE 'ALTER TABLE t RENAME clear TO \"a' || convert_from('\\xff', 'SQL_ASCII') || '\"'; END $$")
+    encoded("DO $$ BEGIN EXECUTE 'ALTER TABLE t RENAME \"a' || convert_from('\\xff', 'SQL_ASCII') || '\" TO clear'; END $$")
+    assert [(told.column, told.old_name) for told in encoded.told()] == [("a?", "clear"), ("clear", "a?")]
     odd, good = encoded.rows()
     assert odd["clear"] == NotText(b"\xff\xfe")
     # Not even the size of a value that was to be hashed.

@@ -32,6 +32,16 @@ class Change:
 
 
 @dataclass
+class Ddl:
+    """What a statement did that no row tells; `told` is the message."""
+
+    ordinal: int
+    kind: str
+    name: str
+    told: object
+
+
+@dataclass
 class Transaction:
     xid: int
     commit_lsn: int
@@ -39,6 +49,7 @@ class Transaction:
     commit_time_us: int
     changes: list = field(default_factory=list)
     epoch: int = 1
+    ddl: list = field(default_factory=list)
 
 
 def parse_messages(data):
@@ -147,12 +158,19 @@ class Assembler:
             return
         changes = self.open.changes
         # Ordinals rise; the tables of one TRUNCATE share one, and gaps are changes that are not emitted.
-        if record.ordinal < 1 or (changes and record.ordinal <= changes[-1].ordinal):
+        latest = max((some[-1].ordinal for some in (changes, self.open.ddl) if some), default=0)
+        if record.ordinal <= latest:
             raise StreamError(f"ordinal {record.ordinal} out of order in transaction {self.open.xid}")
         if kind == "value_chunk":
             self._chunk(record.ordinal, record.value_chunk)
         elif kind == "change":
             changes.append(self._change(record.ordinal, record.change))
+        elif kind == "ddl":
+            told = record.ddl
+            if not told.oid:
+                raise StreamError("a ddl of no object")
+            self.open.ddl.append(Ddl(record.ordinal, told.Kind.Name(told.kind).removeprefix("KIND_").lower(),
+                                     table_name(told) if told.namespace else told.name, told))
         elif kind == "truncate":
             if not record.truncate.relation_ids:
                 raise StreamError("a TRUNCATE of no table")
