@@ -145,7 +145,7 @@ class RandomRecords
                 Name(),   Small(),
                 Name(),   Name(),
                 Small(),  Name(),
-                Name()};
+                Name(),   Small()};
     }
     std::vector<w2l_relation_stats> Stats()
     {

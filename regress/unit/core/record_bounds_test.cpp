@@ -179,6 +179,7 @@ v1::Record Meant(const w2l_ddl& ddl)
 {
     v1::Record record;
     record.set_ordinal(ddl.ordinal);
+    record.set_subxid(ddl.subxid);
     v1::Ddl& meant = *record.mutable_ddl();
     meant.set_kind(static_cast<v1::Ddl::Kind>(ddl.kind));
     meant.set_oid(ddl.oid);
@@ -466,7 +467,7 @@ TEST(Append, WidestFieldsStayWithinTheBound)
     w2l_truncate truncate = {UINT64_MAX, ids.data(), ids.size(), true, true, UINT32_MAX};
     CheckAppend(truncate);
     w2l_ddl ddl = {UINT64_MAX, W2L_DDL_SET_UNLOGGED, UINT32_MAX, "n", "n", UINT32_MAX, "n",
-                   "n",        UINT32_MAX,           "n",        "n"};
+                   "n",        UINT32_MAX,           "n",        "n", 0};
     CheckAppend(ddl);
     std::vector<w2l_relation_stats> stats(1000, {UINT32_MAX, "", "", UINT64_MAX, UINT64_MAX, UINT64_MAX});
     CheckAppend(stats);

@@ -279,14 +279,14 @@ string Ddl()
 {
     BatchBuilder builder;
     builder.Begin(kCommitted);
-    builder.Append(w2l_ddl{1, W2L_DDL_DROP_TABLE, 16400, "public", "users", 0, "", "", 0, "", ""});
+    builder.Append(w2l_ddl{1, W2L_DDL_DROP_TABLE, 16400, "public", "users", 0, "", "", 0, "", "", 0});
     builder.Append(w2l_ddl{3, W2L_DDL_RENAME_COLUMN, UINT32_MAX, "app schema", "caf\303\251", 1600, "b",
-                           "a.b", 0, "", ""});
+                           "a.b", 0, "", "", 0});
     builder.Append(w2l_ddl{300, W2L_DDL_DETACH_PARTITION, 16500, "public", "events_2026_01", 0, "", "", 16490,
-                           "app schema", "events"});
-    builder.Append(w2l_ddl{301, W2L_DDL_RENAME_SCHEMA, 2200, "", "public", 0, "", "app", 0, "", ""});
-    builder.Append(w2l_ddl{302, W2L_DDL_ALTER_TYPE, 16700, "public", "mood", 0, "", "", 0, "", ""});
-    builder.Append(w2l_ddl{303, W2L_DDL_UNSPECIFIED, 1, "", "", 0, "", "", 0, "", ""});
+                           "app schema", "events", 0});
+    builder.Append(w2l_ddl{301, W2L_DDL_RENAME_SCHEMA, 2200, "", "public", 0, "", "app", 0, "", "", 0});
+    builder.Append(w2l_ddl{302, W2L_DDL_ALTER_TYPE, 16700, "public", "mood", 0, "", "", 0, "", "", 0});
+    builder.Append(w2l_ddl{303, W2L_DDL_UNSPECIFIED, 1, "", "", 0, "", "", 0, "", "", 0});
     return builder.Finish(true);
 }
 
