@@ -17,6 +17,19 @@ extern "C" w2l_type w2l_type_of(uint32_t base_type_oid, bool is_enum) noexcept
     case 23: /* int4 */
     case 26: /* oid */
         return {W2L_ENCODING_INT, W2L_CANONICAL_INT, false};
+    case 24:   /* regproc */
+    case 2202: /* regprocedure */
+    case 2203: /* regoper */
+    case 2204: /* regoperator */
+    case 2205: /* regclass */
+    case 2206: /* regtype */
+    case 3734: /* regconfig */
+    case 3769: /* regdictionary */
+    case 4089: /* regnamespace */
+    case 4096: /* regrole */
+    case 4191: /* regcollation */
+        /* The oid, and not the name of that moment: a key stays the same when what it names is renamed. */
+        return {W2L_ENCODING_INT, W2L_CANONICAL_NONE, false};
     case 19:   /* name */
     case 25:   /* text */
     case 1043: /* varchar */

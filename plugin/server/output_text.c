@@ -17,14 +17,21 @@
 /*
  * Every setting that an output function of PostgreSQL looks at. Text in the lake
  * is the same whoever decodes, wherever (docs/record_format.md lists them too).
+ * Where search_path does not name pg_temp, the session's own temporary tables come first.
  */
 static const struct {
     const char* name;
     const char* value;
 } kPinned[] = {
-    {"bytea_output", "hex"},       {"DateStyle", "ISO, YMD"}, {"extra_float_digits", "1"},
-    {"IntervalStyle", "postgres"}, {"lc_monetary", "C"},      {"quote_all_identifiers", "off"},
-    {"search_path", ""},           {"TimeZone", "UTC"},       {"xmlbinary", "base64"},
+    {"bytea_output", "hex"},
+    {"DateStyle", "ISO, YMD"},
+    {"extra_float_digits", "1"},
+    {"IntervalStyle", "postgres"},
+    {"lc_monetary", "C"},
+    {"quote_all_identifiers", "off"},
+    {"search_path", "pg_catalog, pg_temp"},
+    {"TimeZone", "UTC"},
+    {"xmlbinary", "base64"},
 };
 
 static void apply(GucAction action)

@@ -20,7 +20,7 @@ INSERT INTO clear VALUES (1, true, -32768, 9223372036854775807, 4294967295, 1.5,
     '\x00ff', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 1.500, 3.1,
     '2026-11-22', '23:59:59.999999', '12:00:00+05:30', '2026-11-22 12:34:56.789', '2026-11-22 12:34:56+02', '1 day 02:03:04',
     '{"a":  1}', '{"b": 1.0, "a": [null]}', 'sad', 7, 'ada', '10.0.0.1/8', '{{1,2},{3,NULL}}', '{a,"b c",NULL}',
-    '(1,"x y")', '[1,5)', 12.34, B'101', '(1,2)', '<a/>', 'clear');
+    '(1,"x y")', '[1,5)', 12.34, B'101', '(1,2)', '<a/>', 'pg_class');
 -- The far ends.
 INSERT INTO clear (id, c_float4, c_float8, c_numeric, c_date, c_timestamp, c_timestamptz, c_time) VALUES
     (2, 'NaN', '-Infinity', 'NaN', 'infinity', '-infinity', 'infinity', '24:00:00'),
