@@ -10,6 +10,9 @@ UNCHANGED_TEXT = "unchanged-toast-datum"
 # Empty transactions are skipped here rather than there: with skip-empty-xacts, test_decoding writes a
 # message that comes before the first change ahead of its BEGIN.
 OPTIONS = ("include-xids", "1", "skip-empty-xacts", "0")
+# What wal2lake pins (docs/record_format.md), so that the texts of a witness compare with ours.
+READER_SETTINGS = ("-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
+                   "-c lc_monetary=C -c search_path=pg_catalog,pg_temp -c quote_all_identifiers=off -c xmlbinary=base64")
 
 
 class OracleError(Exception):
@@ -60,7 +63,7 @@ class Oracle:
         rows = self.cluster.query(
             "SELECT lsn - '0/0'::pg_lsn, xid::text, data FROM pg_logical_slot_peek_changes(%s, NULL, NULL, "
             + ", ".join(["%s"] * len(OPTIONS)) + ")", (self.slot, *OPTIONS), self.dbname,
-            options="-c timezone=UTC -c datestyle=iso -c extra_float_digits=1")
+            options=READER_SETTINGS)
         return list(parse(rows))
 
 
