@@ -1,7 +1,6 @@
 /*
  * What core knows of PostgreSQL's types: how a clear value travels, and in which
- * canonical form it is hashed (docs/types are in docs/record_format.md and
- * docs/security.md).
+ * canonical form it is hashed (docs/types.md).
  *
  * Built-in type oids are fixed for ever, so the table needs no server header.
  */

@@ -79,3 +79,43 @@ def test_a_byte_that_is_no_utf8_is_found_wherever_it_is(encoded):
     for row, value in found.items():
         length, position = divmod(row, 100)
         assert value == (NotText(b"a" * position + b"\xff" + b"a" * (length - position - 1)) if row > 0 else "a" * -row)
+
+
+TEXTS = """CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('{0}'); CREATE TYPE pair AS (x int, y text);
+    CREATE DOMAIN word AS varchar(9);
+    CREATE TABLE texts (id int PRIMARY KEY, a_varchar varchar(9), a_char char(5), a_name name, a_mood mood, a_pair pair, a_word word,
+                        a_list word[], a_json json, a_jsonb jsonb, a_citext citext, an_hstore hstore, a_range textrange, a_char1 "char")"""
+VALUES = """INSERT INTO texts VALUES (1, '{0}', '{0}', '{0}', '{0}', ROW(1, '{0}'), '{0}', ARRAY['{0}'], '["{0}"]', '["{0}"]', '{0}',
+                                      hstore('{0}', '{0}'), textrange('{0}', NULL), '{0}')"""
+
+
+def every_text(encoded, letter):
+    """A letter of the client in each type whose values are text, or have some within."""
+    encoded("CREATE TYPE textrange AS RANGE (SUBTYPE = text, COLLATION = \"C\")")
+    encoded(TEXTS.format(letter))
+    encoded("SELECT wal2lake.classify('texts', 'green')")
+    encoded(VALUES.format(letter))
+    row, = encoded.rows()
+    assert row.pop("id") == "1" and len(row) == 13
+    return row
+
+
+@pytest.mark.parametrize("encoded", [("LATIN1", "-c client_encoding=UTF8")], indirect=True)
+def test_each_type_with_text_in_it_is_converted(encoded):
+    row = every_text(encoded, "é")
+    assert row.pop("a_char") == "é    "
+    assert row == {"a_varchar": "é", "a_name": "é", "a_mood": "é", "a_pair": "(1,é)", "a_word": "é", "a_list": "{é}",
+                   "a_json": '["é"]', "a_jsonb": '["é"]', "a_citext": "é", "an_hstore": '"é"=>"é"', "a_range": "[é,)",
+                   "a_char1": row["a_char1"]}
+    # PostgreSQL 16 shows it in octal.
+    assert row["a_char1"] in ("é", "\\351")
+
+
+@pytest.mark.parametrize("encoded", [("SQL_ASCII", "-c client_encoding=SQL_ASCII -c escape_string_warning=off "
+                                      "-c standard_conforming_strings=off")], indirect=True)
+def test_each_type_with_text_in_it_says_that_it_is_none(encoded):
+    row = every_text(encoded, "\\351")
+    octal = row.pop("a_char1")
+    assert octal in (NotText(b"\xe9"), "\\351")
+    assert all(isinstance(value, NotText) and b"\xe9" in value.bytes for value in row.values()), row
+    assert row["a_char"] == NotText(b"\xe9    ") and row["a_pair"] == NotText(b"(1,\xe9)")
