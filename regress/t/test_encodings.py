@@ -84,7 +84,8 @@ def test_a_byte_that_is_no_utf8_is_found_wherever_it_is(encoded):
 TEXTS = """CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('{0}'); CREATE TYPE pair AS (x int, y text);
     CREATE DOMAIN word AS varchar(9);
     CREATE TABLE texts (id int PRIMARY KEY, a_varchar varchar(9), a_char char(5), a_name name, a_mood mood, a_pair pair, a_word word,
-                        a_list word[], a_json json, a_jsonb jsonb, a_citext citext, an_hstore hstore, a_range textrange, a_char1 "char")"""
+                        a_list word[], a_json json, a_jsonb jsonb, a_citext citext, an_hstore hstore, a_range textrange,
+                        a_char1 "char")"""
 VALUES = """INSERT INTO texts VALUES (1, '{0}', '{0}', '{0}', '{0}', ROW(1, '{0}'), '{0}', ARRAY['{0}'], '["{0}"]', '["{0}"]', '{0}',
                                       hstore('{0}', '{0}'), textrange('{0}', NULL), '{0}')"""
 

@@ -1,6 +1,7 @@
 """A database with a table for every type that a column may have, by PostgreSQL's own list, and rows of its samples.
 
-In each table the type is there plain, in an array, under domains, in a composite and, where its label is accepted, hashed.
+In each table the type is there plain, beside a column of the same type that is NULL, in an array, under domains, in a composite
+and, where its label is accepted, hashed.
 """
 
 from dataclasses import dataclass
@@ -69,8 +70,8 @@ class Typed:
         n, declared = of.oid, of.declared
         statements = [f"CREATE DOMAIN domain_{n} AS {declared}",
                       f"CREATE TYPE composite_{n} AS (a int, gone text, v {declared}); ALTER TYPE composite_{n} DROP ATTRIBUTE gone",
-                      f"CREATE TABLE {of.table} (id serial PRIMARY KEY, plain {declared}, domain domain_{n}, composite composite_{n}, "
-                      f"red {declared}); ALTER TABLE {of.table} REPLICA IDENTITY FULL"]
+                      f"CREATE TABLE {of.table} (id serial PRIMARY KEY, plain {declared}, other {declared}, domain domain_{n}, "
+                      f"composite composite_{n}, red {declared}); ALTER TABLE {of.table} REPLICA IDENTITY FULL"]
         if of.has_array:
             statements += [f"CREATE DOMAIN domain_of_list_{n} AS {declared}[]",
                            f"ALTER TABLE {of.table} ADD list {declared}[], ADD domain_of_list domain_of_list_{n}, "

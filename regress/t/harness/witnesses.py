@@ -58,6 +58,11 @@ class Witnesses:
             found += [(name, sentence) for sentence in _old_rows(published, theirs)]
         return found, ours
 
+    def go_on(self):
+        """What was compared is behind us: the slots move on, while nothing is open."""
+        for reader in (self.slot, self.oracle, *self.subscriptions):
+            self.database.value("SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())::text", (reader.slot,))
+
     def _published(self, transactions, subscription):
         """Our transactions without what is not published there: whole tables, columns that are generated, updates without identity."""
         generated = {}
