@@ -11,8 +11,8 @@ from .type_samples import CREATE_TYPES, SAMPLES
 
 EXTENSIONS = ("citext", "hstore", "ltree")
 # What pgoutput cannot send or receive in binary, what needs an extension more, what we send otherwise (test_types.py has all).
-LEFT_OUT = {"aclitem", "int2vector", "oidvector", "pg_node_tree", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "celsius", "earth",
-            "cube", "seg", "query_int", "lo", "ean13", "isbn13", "isbn", "ismn13", "ismn", "issn13", "issn", "upc"}
+LEFT_OUT = {"aclitem", "int2vector", "oidvector", "pg_node_tree", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "celsius", "tsquery",
+            "earth", "cube", "seg", "query_int", "lo", "ean13", "isbn13", "isbn", "ismn13", "ismn", "issn13", "issn", "upc"}
 MANY = [name for name in SAMPLES if name not in LEFT_OUT and not name.startswith("reg")]
 IDS = 60
 WIDE = 300

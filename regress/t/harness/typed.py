@@ -16,7 +16,7 @@ from .type_samples import CREATE_STATISTICS, CREATE_TYPES, DECLARED, EXTENSIONS,
 LIST = """
 SELECT t.oid, format_type(t.oid, NULL), t.typarray <> 0, t.typtype, t.oid < 16384 AND t.typtype <> 'd',
        t.typsend <> 0 AND t.typname <> ALL (ARRAY['pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list',
-       'int2vector', 'oidvector']) FROM pg_type t
+       'int2vector', 'oidvector', 'tsquery']) FROM pg_type t
 LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.typisdefined AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c'
   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) ORDER BY t.oid"""
