@@ -250,63 +250,82 @@ void AddTableName(const Relations& relations, uint32_t id, Lines* lines)
         lines->Add("relation#").Add(id);
 }
 
-KnownColumn AddColumn(std::string_view bytes, Lines* lines)
-{
-    KnownColumn column;
-    std::string_view type, domain;
+/* What a Column says of itself. */
+struct ColumnFields {
+    KnownColumn known;
+    std::string_view type, domain, missing;
+    bool has_missing = false;
     int32_t class_ = 0, action = 0, encoding = 0;
     uint32_t type_oid = 0, base_type_oid = 0, element_type_oid = 0;
-    FieldReader field = lines->Fields(bytes);
+};
+
+ColumnFields ReadColumn(FieldReader field)
+{
+    ColumnFields column;
     while (field.Next()) {
         switch (field.tag()) {
         case VarintTag(1):
-            column.attnum = field.Uint32();
+            column.known.attnum = field.Uint32();
             break;
         case BytesTag(2):
-            column.name = field.Text();
+            column.known.name = field.Text();
             break;
         case VarintTag(3):
-            type_oid = field.Uint32();
+            column.type_oid = field.Uint32();
             break;
         case BytesTag(4):
-            type = field.Text();
+            column.type = field.Text();
             break;
         case VarintTag(6):
-            base_type_oid = field.Uint32();
+            column.base_type_oid = field.Uint32();
             break;
         case VarintTag(7):
-            element_type_oid = field.Uint32();
+            column.element_type_oid = field.Uint32();
             break;
         case VarintTag(8):
-            column.is_key = field.Bool();
+            column.known.is_key = field.Bool();
             break;
         case VarintTag(9):
-            class_ = field.Enum();
+            column.class_ = field.Enum();
             break;
         case VarintTag(10):
-            action = field.Enum();
+            column.action = field.Enum();
             break;
         case BytesTag(11):
-            domain = field.Text();
+            column.domain = field.Text();
             break;
         case VarintTag(12):
-            encoding = field.Enum();
+            column.encoding = field.Enum();
+            break;
+        case BytesTag(13):
+            column.missing = field.Bytes();
+            column.has_missing = true;
             break;
         }
     }
-    lines->Start().Add("  ").AddName(column.name).Add(" ").AddName(type);
-    if (column.is_key)
-        lines->Add(" key");
-    lines->Add(" ").Add(w2l_class_name(Known(class_, W2L_CLASS_REGULATED_RED)));
-    lines->Add(" ").Add(w2l_action_name(Known(action, W2L_ACTION_DROP)));
-    if (!domain.empty())
-        lines->Add(" domain=").AddName(domain);
-    lines->Add(" as ").Add(NameOf(kEncodingNames, encoding));
-    if (base_type_oid != type_oid)
-        lines->Add(" over a domain");
-    if (element_type_oid != 0)
-        lines->Add(" array");
     return column;
+}
+
+KnownColumn AddColumn(std::string_view bytes, Lines* lines)
+{
+    ColumnFields column = ReadColumn(lines->Fields(bytes));
+    lines->Start().Add("  ").AddName(column.known.name).Add(" ").AddName(column.type);
+    if (column.known.is_key)
+        lines->Add(" key");
+    lines->Add(" ").Add(w2l_class_name(Known(column.class_, W2L_CLASS_REGULATED_RED)));
+    lines->Add(" ").Add(w2l_action_name(Known(column.action, W2L_ACTION_DROP)));
+    if (!column.domain.empty())
+        lines->Add(" domain=").AddName(column.domain);
+    lines->Add(" as ").Add(NameOf(kEncodingNames, column.encoding));
+    if (column.base_type_oid != column.type_oid)
+        lines->Add(" over a domain");
+    if (column.element_type_oid != 0)
+        lines->Add(" array");
+    if (column.has_missing) {
+        lines->Add(" missing=");
+        AddValue(column.missing, lines);
+    }
+    return std::move(column.known);
 }
 
 /* What a Relation says of itself, apart from its columns. */

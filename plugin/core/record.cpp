@@ -303,7 +303,22 @@ void AddUint(protozero::pbf_writer& writer, uint32_t field, uint64_t number)
         writer.add_uint64(field, number);
 }
 
-void AddColumn(protozero::pbf_writer& parent, const w2l_column& column)
+w2l_status AddValue(protozero::pbf_writer& parent, uint32_t field, const w2l_value& value)
+{
+    const uint32_t bytes_field = BytesField(value);
+    if (bytes_field != 0) {
+        protozero::pbf_writer(parent, field).add_bytes(bytes_field, value.bytes, value.length);
+        return W2L_OK;
+    }
+    w2l_status status = W2L_OK;
+    std::array<uint8_t, kValueOverhead> small{};
+    const uint8_t* end = PutSmallValue(small.data(), value, &status);
+    parent.add_message(field, reinterpret_cast<const char*>(small.data()),
+                       static_cast<size_t>(end - small.data()));
+    return status;
+}
+
+w2l_status AddColumn(protozero::pbf_writer& parent, const w2l_column& column)
 {
     protozero::pbf_writer writer(parent, 10);
     AddUint(writer, 1, column.attnum);
@@ -319,13 +334,13 @@ void AddColumn(protozero::pbf_writer& parent, const w2l_column& column)
     AddUint(writer, 10, column.action);
     AddText(writer, 11, column.domain);
     AddUint(writer, 12, column.encoding);
+    return column.missing != nullptr ? AddValue(writer, 13, *column.missing) : W2L_OK;
 }
 
 /* Relation without id and schema_id: what the schema id covers. */
-std::string RelationBody(const w2l_relation& relation)
+w2l_status RelationBody(const w2l_relation& relation, std::string* body)
 {
-    std::string body;
-    protozero::pbf_writer writer(body);
+    protozero::pbf_writer writer(*body);
     AddUint(writer, 3, relation.oid);
     AddText(writer, 4, relation.namespace_);
     AddText(writer, 5, relation.name);
@@ -334,9 +349,10 @@ std::string RelationBody(const w2l_relation& relation)
     AddText(writer, 8, relation.root_name);
     AddUint(writer, 9, relation.replica_identity);
     for (size_t i = 0; i < relation.column_count; ++i)
-        AddColumn(writer, relation.columns[i]);
+        if (const w2l_status status = AddColumn(writer, relation.columns[i]); status != W2L_OK)
+            return status;
     AddText(writer, 11, relation.key_id);
-    return body;
+    return W2L_OK;
 }
 
 uint64_t Checksum(const void* bytes, size_t length)
@@ -411,6 +427,8 @@ extern "C" size_t w2l_bound_relation(const w2l_relation* relation) noexcept
         const w2l_column& column = relation->columns[i];
         bound += kColumnOverhead + std::strlen(column.name) + std::strlen(column.type_name) +
                  std::strlen(column.domain);
+        if (column.missing != nullptr)
+            bound += kValueOverhead + (BytesField(*column.missing) != 0 ? column.missing->length : 0);
     }
     return bound;
 }
@@ -527,7 +545,10 @@ extern "C" w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* 
 extern "C" w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) noexcept
 {
     return Guarded([&]() -> w2l_status {
-        std::string body = RelationBody(*relation);
+        std::string body;
+        const w2l_status encoded = RelationBody(*relation, &body);
+        if (encoded != W2L_OK)
+            return encoded;
         std::string message;
         protozero::pbf_writer writer(message);
         AddUint(writer, 1, relation->id);
@@ -637,8 +658,9 @@ extern "C" w2l_status w2l_batch_finish(w2l_batch* batch, bool last, const uint8_
 extern "C" w2l_status w2l_relation_schema_id(const w2l_relation* relation, uint64_t* schema_id) noexcept
 {
     return Guarded([&]() -> w2l_status {
-        std::string body = RelationBody(*relation);
+        std::string body;
+        const w2l_status status = RelationBody(*relation, &body);
         *schema_id = Checksum(body.data(), body.size());
-        return W2L_OK;
+        return status;
     });
 }

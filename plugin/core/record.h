@@ -125,6 +125,7 @@ typedef struct w2l_column {
     w2l_action action;
     const char* domain; /* "" unless action is HASH */
     w2l_encoding encoding;
+    const w2l_value* missing; /* of rows from before the column; NULL: none, or not to be told */
 } w2l_column;
 
 typedef struct w2l_relation {

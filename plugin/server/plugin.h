@@ -127,6 +127,7 @@ struct Session {
     Table* current;              /* whose values are read */
     w2l_side side;
     size_t inline_bytes; /* of the row that is read */
+    bool cannot_chunk;   /* what is read is of no row: what is too large for one is not carried */
 
     /* output functions */
     bool session_pinned; /* settings hold for the whole connection */
@@ -191,6 +192,8 @@ extern ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_o
 /* `key_only`: the row is an old key. What is too large for the row is appended to the batch as chunks. Answers the row to encode; pointers are good until the next change. */
 extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_side side,
                         bool key_only, w2l_value* values);
+/* The values that columns have in rows from before them, kept with the table; once the keys of its columns are known. */
+extern void read_missing_values(Session* session, Table* table, Relation relation);
 
 /* output_text.c: calls that may fail on a value. */
 /* Makes output functions independent of the session's settings until the replay ends. */

@@ -421,6 +421,7 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     if (table->emitted) {
         build_columns(session, table, relation, lineage);
         build_keys(session, table);
+        read_missing_values(session, table, relation);
         report_status(w2l_relation_schema_id(&table->wire, &schema_id), "naming a schema");
         if (id == 0 || schema_id != table->schema_id) {
             id = ++session->next_relation_id;

@@ -10,6 +10,7 @@
 
 #include "access/detoast.h"
 #include "access/htup_details.h"
+#include "access/tupdesc_details.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
@@ -90,6 +91,10 @@ static void set_bytes(Session* session, Column* column, w2l_value_kind kind, con
                       w2l_value* out)
 {
     if (length > SMALL_VALUE && session->inline_bytes + length > MAX_INLINE_ROW) {
+        if (session->cannot_chunk) {
+            set_uncarried(session, W2L_REASON_TOO_LARGE, length, out);
+            return;
+        }
         batch_append_value(session, column, kind, bytes, length);
         out->kind = W2L_VALUE_CHUNKED;
         return;
@@ -589,4 +594,57 @@ w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tu
     }
     MemoryContextSwitchTo(old);
     return row;
+}
+
+/* ---- values of rows from before a column ---- */
+
+/* What a value points to, where the table keeps it. */
+static void keep_value(Table* table, w2l_value* value)
+{
+    switch (value->kind) {
+    case W2L_VALUE_TEXT:
+    case W2L_VALUE_BYTES:
+    case W2L_VALUE_NUMERIC:
+    case W2L_VALUE_HASH_BYTES:
+        value->bytes =
+            memcpy(MemoryContextAlloc(table->context, Max(value->length, 1)), value->bytes, value->length);
+        break;
+    default:
+        break;
+    }
+}
+
+static void read_missing_value(Session* session, Table* table, Column* column, Datum datum)
+{
+    w2l_value* value = MemoryContextAllocZero(table->context, sizeof(w2l_value));
+
+    read_value(session, column, datum, false, value);
+    keep_value(table, value);
+    column->wire->missing = value;
+}
+
+/* Of a withheld column it is not even told whether there is one. */
+void read_missing_values(Session* session, Table* table, Relation relation)
+{
+    TupleDesc descriptor = RelationGetDescr(relation);
+    const AttrMissing* missing = descriptor->constr != NULL ? descriptor->constr->missing : NULL;
+    uint64 uncarried = table->uncarried;
+    MemoryContext old;
+
+    if (missing == NULL)
+        return;
+    old = MemoryContextSwitchTo(session->change_context);
+    session->current = table;
+    session->inline_bytes = 0;
+    session->cannot_chunk = true;
+    for (int i = 0; i < table->column_count; i++) {
+        Column* column = &table->columns[i];
+
+        if (column->read != NULL && missing[column->attnum - 1].am_present)
+            read_missing_value(session, table, column, missing[column->attnum - 1].am_value);
+    }
+    session->cannot_chunk = false;
+    /* The counters are of rows. */
+    table->uncarried = uncarried;
+    MemoryContextSwitchTo(old);
 }

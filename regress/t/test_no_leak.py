@@ -56,6 +56,7 @@ PERSON_LABELS = {
     "red_inet": "red drop", "red_json": "red drop", "red_array": "red drop", "red_composite": "orange drop",
     "red_xml": "red drop", "toasted_hash": "red hash", "toasted_drop": "red drop", "column_to_drop": "red hash",
     "green_text": "green"}
+ADDED_LABELS = {"added_hashed": "red hash", "added_dropped": "red drop"}
 
 
 class Leaky:
@@ -120,7 +121,11 @@ class Leaky:
             self.run(f"ALTER TABLE {table} DROP COLUMN column_to_drop")
             self.run(f"UPDATE {table} SET green_text = green_text || '!' WHERE id = 3")
             default = self._red(table, "added with a default")
+            # Old rows have these values, which the relation tells of a hashed column as a token.
             self.run(f"ALTER TABLE {table} ADD COLUMN added text DEFAULT '{default}'")
+            for column, label in ADDED_LABELS.items():
+                self.run(f"ALTER TABLE {table} ADD COLUMN {column} text DEFAULT '{self._red(table, column)}';"
+                         f"SECURITY LABEL FOR wal2lake ON COLUMN {table}.{column} IS '{label}'")
             self.run(f"ALTER TABLE {table} ADD COLUMN added_later text CHECK (added_later <> '{default}')")
             self.run(f"UPDATE {table} SET green_text = green_text || '?' WHERE id = 3")
             self.run(f"DELETE FROM {table} WHERE id = 1")
@@ -204,6 +209,9 @@ def test_rows_are_there_all_the_same(leaky):
     updates = [row for row in rows if row.operation == "update"]
     assert "column_to_drop" in updates[0].new and "column_to_drop" not in updates[-1].new
     assert updates[-1].new["added"] is WITHHELD
+    told = {column.name: column.missing.WhichOneof("value") for column in updates[-1].relation.columns
+            if column.HasField("missing")}
+    assert told == {"added_hashed": "token"}
     old = [change.old for transaction in transactions for change in transaction.changes
            if change.table == "public.full_identity" and change.old]
     assert len(old) >= 5 and all(isinstance(row["red_text"], Token) and row["unlabelled"] is WITHHELD for row in old)

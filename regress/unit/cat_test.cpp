@@ -297,6 +297,28 @@ TEST(RecordJson, FiltersByTableAndPositionAndShowsRelations)
         << lines[0];
 }
 
+TEST(RecordJson, ShowsMissingValuesAsThoseOfRows)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    test::AddRelation(&batch, 1, "users");
+    v1::Relation* relation = batch.mutable_records(0)->mutable_relation();
+    relation->mutable_columns(0)->mutable_missing()->set_int_(-7);
+    v1::Column* day = relation->add_columns();
+    day->set_encoding(v1::ENCODING_DATE);
+    day->mutable_missing()->set_int_(0);
+    relation->add_columns()->mutable_missing()->set_token(std::string(16, '\1'));
+    relation->add_columns()->mutable_missing()->mutable_uncarried()->set_bytes(9);
+    const auto lines = Lines(batch, {"", 0, true});
+    ASSERT_EQ(lines.size(), 1U);
+    size_t at = 0;
+    for (const char* shown : {R"("missing":-7})", R"("missing":"1970-01-01"})",
+                              R"("missing":{"token":"01010101010101010101010101010101"}})",
+                              R"("missing":{"uncarried":{"reason":"UNSPECIFIED","bytes":9}}})"}) {
+        at = lines[0].find(shown, at);
+        EXPECT_NE(at, std::string::npos) << shown << " in " << lines[0];
+    }
+}
+
 TEST(RecordJson, RefusesRowsThatDoNotFit)
 {
     v1::Batch batch = test::Committed(7, 0x100, 0x180);

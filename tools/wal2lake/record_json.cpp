@@ -253,6 +253,10 @@ void RecordPrinter::PrintRelation(const v1::Batch& batch, const v1::Relation& re
         if (!column.domain().empty())
             json.Key("domain").String(column.domain());
         json.Key("encoding").String(Word(v1::Encoding_Name(column.encoding()), "ENCODING_"));
+        if (column.has_missing()) {
+            json.Key("missing");
+            WriteValue(column, column.missing(), &json);
+        }
         json.EndObject();
     }
     json.EndArray().EndObject();

@@ -140,7 +140,16 @@ class Assembler:
             raise StreamError(f"relation id {relation.id} is used twice")
         if schema_id(relation) != relation.schema_id:
             raise StreamError(f"schema id of {relation.namespace}.{relation.name} differs from its content")
+        for column in relation.columns:
+            if column.HasField("missing"):
+                self._missing(column)
         self.relations[relation.id] = relation
+
+    @staticmethod
+    def _missing(column):
+        """The value of rows from before the column: as any value of it, but that a NULL and a withheld one are not there."""
+        if values.read(column, column.missing) in (None, values.WITHHELD, values.UNCHANGED):
+            raise StreamError(f"column {column.name} tells a missing value that is none")
 
     def _find(self, relation_id):
         try:

@@ -102,19 +102,23 @@ class RandomRecords
     {
         texts_.clear();
         columns_.resize(Below(30));
-        for (w2l_column& column : columns_)
-            column = {Small(),
-                      Name(),
-                      Small(),
-                      Name(),
-                      static_cast<int32_t>(Small()),
-                      Small(),
-                      Small(),
-                      Below(2) == 0,
-                      static_cast<w2l_class>(Below(6)),
-                      static_cast<w2l_action>(Below(4)),
-                      Name(),
-                      static_cast<w2l_encoding>(1 + Below(15))};
+        missing_.resize(columns_.size());
+        for (size_t i = 0; i < columns_.size(); ++i) {
+            missing_[i] = Value();
+            columns_[i] = {Small(),
+                           Name(),
+                           Small(),
+                           Name(),
+                           static_cast<int32_t>(Small()),
+                           Small(),
+                           Small(),
+                           Below(2) == 0,
+                           static_cast<w2l_class>(Below(6)),
+                           static_cast<w2l_action>(Below(4)),
+                           Name(),
+                           static_cast<w2l_encoding>(1 + Below(15)),
+                           Below(3) == 0 ? &missing_[i] : nullptr};
+        }
         return {Small(),         Small(),         Name(), Name(),
                 Small(),         Name(),          Name(), static_cast<w2l_replica_identity>(1 + Below(4)),
                 columns_.data(), columns_.size(), Name()};
@@ -170,7 +174,7 @@ class RandomRecords
     w2l_tokenizer* tokenizer_ = nullptr;
     const w2l_domain* domain_ = nullptr;
     std::vector<std::unique_ptr<std::string>> texts_;
-    Values new_, old_;
+    Values new_, old_, missing_;
     std::vector<w2l_column> columns_;
     std::vector<uint32_t> ids_;
 };

@@ -138,6 +138,8 @@ v1::Record Meant(const w2l_relation& relation)
         added.set_action(static_cast<v1::Action>(column.action));
         added.set_domain(column.domain);
         added.set_encoding(static_cast<v1::Encoding>(column.encoding));
+        if (column.missing != nullptr)
+            *added.mutable_missing() = Meant(*column.missing);
     }
     meant.set_key_id(relation.key_id);
     return record;
@@ -458,7 +460,8 @@ TEST(Append, WidestFieldsStayWithinTheBound)
                          W2L_CLASS_REGULATED_RED,
                          W2L_ACTION_DROP,
                          "",
-                         W2L_ENCODING_OUTPUT_TEXT};
+                         W2L_ENCODING_OUTPUT_TEXT,
+                         nullptr};
     std::vector<w2l_column> columns(1600, column);
     w2l_relation relation = {UINT32_MAX,     UINT32_MAX,     "", "", UINT32_MAX, "", "", W2L_IDENTITY_NOTHING,
                              columns.data(), columns.size(), ""};
@@ -528,7 +531,8 @@ TEST(Append, NoSpaceLeavesTheBatchAsItWas)
                          W2L_CLASS_GREEN,
                          W2L_ACTION_CLEAR,
                          "",
-                         W2L_ENCODING_INT};
+                         W2L_ENCODING_INT,
+                         nullptr};
     w2l_relation relation = {1, 2, "public", "t", 0, "", "", W2L_IDENTITY_DEFAULT, &column, 1, ""};
     const uint32_t ids[] = {1, 2, 3};
     w2l_truncate truncate = {1, ids, 3, true, false, 0};

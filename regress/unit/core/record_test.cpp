@@ -49,14 +49,14 @@ class Keys
 w2l_column Clear(uint32_t attnum, const char* name, uint32_t type_oid, const char* type_name,
                  w2l_encoding encoding, w2l_class class_ = W2L_CLASS_GREEN)
 {
-    return {attnum, name,  type_oid, type_name,        -1, type_oid,
-            0,      false, class_,   W2L_ACTION_CLEAR, "", encoding};
+    return {attnum, name,   type_oid,         type_name, -1,       type_oid, 0,
+            false,  class_, W2L_ACTION_CLEAR, "",        encoding, nullptr};
 }
 w2l_column Hashed(uint32_t attnum, const char* name, uint32_t type_oid, const char* type_name,
                   w2l_encoding encoding, w2l_class class_, const char* domain)
 {
-    return {attnum, name,  type_oid, type_name,       -1,     type_oid,
-            0,      false, class_,   W2L_ACTION_HASH, domain, encoding};
+    return {attnum, name,   type_oid,        type_name, -1,       type_oid, 0,
+            false,  class_, W2L_ACTION_HASH, domain,    encoding, nullptr};
 }
 w2l_column ClearText(uint32_t attnum, const char* name, w2l_class class_ = W2L_CLASS_YELLOW)
 {
@@ -75,7 +75,7 @@ const std::vector<w2l_column>& UserColumns()
         std::vector<w2l_column> made = {
             Clear(1, "id", 23, "pg_catalog.int4", W2L_ENCODING_INT),
             {2, "bio", 25, "pg_catalog.text", -1, 25, 0, false, W2L_CLASS_NONE, W2L_ACTION_DROP, "",
-             W2L_ENCODING_TEXT},
+             W2L_ENCODING_TEXT, nullptr},
             Hashed(4, "email", 25, "pg_catalog.text", W2L_ENCODING_TEXT, W2L_CLASS_RED, "email"),
             ClearText(5, "name"),
         };
@@ -145,7 +145,7 @@ string InsertEveryKind()
                "public.kinds.ready_made"),
         ClearText(23, "unchanged"),
         {24, "withheld", 25, "pg_catalog.text", -1, 25, 0, false, W2L_CLASS_REGULATED_RED, W2L_ACTION_DROP,
-         "", W2L_ENCODING_TEXT},
+         "", W2L_ENCODING_TEXT, nullptr},
         ClearText(25, "too_large"),
         Clear(26, "output_failed", 600, "pg_catalog.point", W2L_ENCODING_OUTPUT_TEXT, W2L_CLASS_YELLOW),
         ClearText(27, "invalid_text"),
@@ -290,24 +290,32 @@ string Ddl()
     return builder.Finish(true);
 }
 
+// With a missing value of each way to write one: small, computed before, of bytes, a message of its own.
 std::vector<w2l_column> PartitionColumns()
 {
-    return {
+    using namespace std::string_view_literals;
+    static const Values missing = {
+        Int(-7), Token("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"sv),
+        Text("{'a',\303\251}"), Uncarried(W2L_REASON_TOO_LARGE, 1048577)};
+    std::vector<w2l_column> columns = {
         {1, "id", 20, "pg_catalog.int8", -1, 20, 0, true, W2L_CLASS_GREEN, W2L_ACTION_CLEAR, "",
-         W2L_ENCODING_INT},
+         W2L_ENCODING_INT, nullptr},
         {2, "contact", 16600, "app schema.email", -1, 1043, 0, false, W2L_CLASS_RED, W2L_ACTION_HASH,
-         "app%20schema.events.contact", W2L_ENCODING_TEXT},
+         "app%20schema.events.contact", W2L_ENCODING_TEXT, nullptr},
         {3, "tags", 1009, "pg_catalog._text", -1, 1009, 25, false, W2L_CLASS_YELLOW, W2L_ACTION_CLEAR, "",
-         W2L_ENCODING_OUTPUT_TEXT},
+         W2L_ENCODING_OUTPUT_TEXT, nullptr},
         {4, "at", 1184, "pg_catalog.timestamptz", 0, 1184, 0, false, W2L_CLASS_GREEN, W2L_ACTION_CLEAR, "",
-         W2L_ENCODING_TIMESTAMPTZ},
+         W2L_ENCODING_TIMESTAMPTZ, nullptr},
         {1600, "price", 1700, "pg_catalog.numeric", std::numeric_limits<int32_t>::max(), 1700, 0, false,
-         W2L_CLASS_ORANGE, W2L_ACTION_DROP, "", W2L_ENCODING_NUMERIC},
+         W2L_CLASS_ORANGE, W2L_ACTION_DROP, "", W2L_ENCODING_NUMERIC, nullptr},
         {1601, "mood", 16700, "app schema.mood", std::numeric_limits<int32_t>::min(), 16700, 0, false,
-         W2L_CLASS_REGULATED_RED, W2L_ACTION_DROP, "", W2L_ENCODING_ENUM},
+         W2L_CLASS_REGULATED_RED, W2L_ACTION_DROP, "", W2L_ENCODING_ENUM, nullptr},
         {1602, "unlabelled", 2950, "pg_catalog.uuid", -1, 2950, 0, false, W2L_CLASS_NONE, W2L_ACTION_DROP, "",
-         W2L_ENCODING_UUID},
+         W2L_ENCODING_UUID, nullptr},
     };
+    for (size_t i = 0; i < missing.size(); ++i)
+        columns[i].missing = &missing[i];
+    return columns;
 }
 w2l_relation Partition(const std::vector<w2l_column>& columns)
 {
