@@ -170,7 +170,11 @@ static void read_old_row(Session* session, Table* table, Relation relation, Heap
 {
     bool key_only = relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL;
 
-    if (tuple == NULL || (key_only && table->key_count == 0))
+    /*
+     * A key without an index that says which columns it is of: the index was dropped concurrently while the
+     * change waited. The columns of the primary key would show what was not logged.
+     */
+    if (tuple == NULL || (key_only && table->wire.replica_identity == W2L_IDENTITY_NOTHING))
         return;
     change->old_kind = key_only ? W2L_OLD_KEY : W2L_OLD_FULL;
     change->old_row = read_row(session, table, relation, tuple, W2L_SIDE_OLD, key_only, table->old_values);

@@ -64,6 +64,11 @@ tests_listed() {
         grep -q "^test: $file\$" regress/schedule || echo "regress/sql/$file.sql is not in regress/schedule"
         [ -f "regress/expected/$file.out" ] || echo "regress/expected/$file.out is missing"
     done
+    for file in regress/specs/*.spec; do
+        file=$(basename "$file" .spec)
+        grep -q "^test: $file\$" regress/isolation_schedule || echo "regress/specs/$file.spec is not in regress/isolation_schedule"
+        [ -f "regress/expected/$file.out" ] || echo "regress/expected/$file.out is missing"
+    done
     for file in $(find regress/unit -name '*_test.cpp'); do
         grep -rq "$(basename "$file")" --include=CMakeLists.txt regress/unit || echo "$file is in no CMakeLists.txt"
     done

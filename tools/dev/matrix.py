@@ -36,7 +36,8 @@ NOT_FETCHED = 77
 OUTPUT = REPOSITORY / "build" / "matrix"
 BINDIR = "/usr/lib/postgresql/{}/bin"
 # What of a checkout the server's side is built from and tested with.
-SOURCES = ("Makefile", "plugin", "sql", "regress/schedule", "regress/sql", "regress/expected", "tools/dev")
+SOURCES = ("Makefile", "plugin", "sql", "regress/schedule", "regress/sql", "regress/isolation_schedule", "regress/specs",
+           "regress/expected", "tools/dev")
 # The tests of regress/t that need only a server, and could find another answer on another version. First what is decoded,
 # then how the command gets along with the server.
 SHORT = ("test_same_as_test_decoding.py", "test_tokens.py", "test_no_leak.py", "test_generated_columns.py")
@@ -107,17 +108,20 @@ class Version:
         return self.row("build", status, (int(status == 0), int(status != 0), 0), seconds)
 
     def regress(self):
-        status, said, seconds = self.run("regress", self.inside("tools/dev/regress.sh"))
+        return self.compared("regress", "--sql")
+
+    def isolation(self):
+        return self.compared("isolation", "--isolation")
+
+    def compared(self, suite, option):
+        """A suite whose output is compared with what is expected."""
+        status, said, seconds = self.run(suite, self.inside(f"tools/dev/regress.sh {option}"))
         with contextlib.suppress(FileNotFoundError):
-            shutil.copytree(self.sources / "build" / "regress", self.logs / "regress")
+            shutil.copytree(self.sources / "build" / "regress", self.logs / f"{suite}.results")
         # TAP from 16 on.
         passed = re.findall(r"^(?:test .* ok |ok \d+ )", said, re.M)
         failed = re.findall(r"^(?:test .* FAILED |not ok \d+ )", said, re.M)
-        return self.row("regress", status, (len(passed), len(failed), 0), seconds)
-
-    def isolation(self):
-        """The suite is not written yet; the row says so until there is a schedule."""
-        return Row(self.name, "isolation (none)")
+        return self.row(suite, status, (len(passed), len(failed), 0), seconds)
 
     def end_to_end(self, suite, files):
         environment = {"WAL2LAKE_SERVER_ROOT": str(self.root)} if self.root else {"PG_CONFIG": f"{self.bindir}/pg_config"}
@@ -219,7 +223,7 @@ def main():
     for number in arguments.versions:
         if number != HOST and number not in chroot.SUITES:
             parser.error(f"{number} is none of {HOST}, {', '.join(map(str, chroot.SUITES))}")
-    suites = arguments.only or (("regress", "decoding") if arguments.short else SUITES)
+    suites = arguments.only or (("regress", "isolation", "decoding") if arguments.short else SUITES)
     if os.geteuid() != 0:
         as_root()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,14 +1,18 @@
 #!/bin/bash
-# Runs pg_regress against a temporary server: `make installcheck`.
+# Runs pg_regress and pg_isolation_regress against temporary servers: `make installcheck`.
+#
+#     tools/dev/regress.sh [--sql | --isolation] [TEST ...]     default: both, by their schedules; names are of --sql
 #
 # The plugin must be installed. initdb refuses root, and the ordinary user it
 # drops to may not be able to read the checkout, so everything runs in a copy.
-# Arguments: names of tests; none runs the schedule.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pg_config=${PG_CONFIG:-pg_config}
 bindir=$($pg_config --bindir)
-pg_regress=$(dirname "$($pg_config --pgxs)")/../../src/test/regress/pg_regress
+harness=$(dirname "$($pg_config --pgxs)")/../../src/test
+suites="sql isolation"
+[ $# -eq 0 ] || suites=sql
+case ${1:-} in --sql | --isolation) suites=${1#--} && shift ;; esac
 
 work=$(mktemp -d /tmp/wal2lake-regress.XXXXXX)
 run=()
@@ -21,7 +25,7 @@ cleanup() { rm -rf "$work"; }
 trap cleanup EXIT
 
 mkdir "$work/regress"
-cp -r regress/sql regress/expected regress/schedule "$work/regress/"
+cp -r regress/sql regress/specs regress/expected regress/schedule regress/isolation_schedule "$work/regress/"
 # A key that everybody knows, so that expected output can show tokens.
 printf '# keys of the regression tests\nk2026 %s\n' "$(printf 'wal2lake regression test key 01!' | base64)" > "$work/keys"
 chmod 0600 "$work/keys"
@@ -44,20 +48,29 @@ fi
 chmod 0755 "$work"
 [ ${#run[@]} -eq 0 ] || chown -R "$user" "$work"
 
-arguments=(--schedule="$work/regress/schedule")
-[ $# -eq 0 ] || arguments=("$@")
-status=0
-(cd "$work" && "${run[@]}" "$pg_regress" --bindir="$bindir" --temp-instance="$work/instance" \
-    --temp-config="$work/server.conf" --inputdir="$work/regress" --outputdir="$work" \
-    --dbname=regression "${arguments[@]}") > "$work/out" 2>&1 || status=$?
-cat "$work/out"
-if [ $status -ne 0 ]; then
-    mkdir -p build/regress
-    [ -f "$work/regression.diffs" ] && cat "$work/regression.diffs"
-    tail -n 20 "$work/log/postmaster.log" 2>/dev/null || true
-fi
 # Kept for whoever wants to accept new output, and for the log search of the leak test.
 mkdir -p build/regress
 rm -rf build/regress/*
-cp -r "$work/results" "$work/log" build/regress/ 2>/dev/null || true
+status=0
+for suite in $suites; do
+    program=$harness/regress/pg_regress schedule=schedule
+    [ "$suite" = sql ] || program=$harness/isolation/pg_isolation_regress schedule=isolation_schedule
+    arguments=(--schedule="$work/regress/$schedule")
+    [ $# -eq 0 ] || arguments=("$@")
+    out=$work/$suite
+    "${run[@]}" mkdir "$out"
+    failed=0
+    (cd "$out" && "${run[@]}" "$program" --bindir="$bindir" --temp-instance="$out/instance" \
+        --temp-config="$work/server.conf" --inputdir="$work/regress" --outputdir="$out" \
+        --dbname=regression "${arguments[@]}") > "$work/out" 2>&1 || failed=$?
+    cat "$work/out"
+    if [ $failed -ne 0 ]; then
+        status=$failed
+        [ -f "$out/regression.diffs" ] && cat "$out/regression.diffs"
+        tail -n 20 "$out/log/postmaster.log" 2>/dev/null || true
+    fi
+    mkdir -p build/regress/results build/regress/log
+    cp -r "$out/results/." build/regress/results/ 2>/dev/null || true
+    cp "$out/log/postmaster.log" "build/regress/log/$suite.log" 2>/dev/null || true
+done
 exit $status
