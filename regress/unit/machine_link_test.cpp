@@ -30,6 +30,49 @@ TEST(Machine, DisconnectDiscardsTheOpenTransactionAndSealsTheRest)
     EXPECT_EQ(rig.Shipped(), (Lsns{End(1), End(2)}));
 }
 
+// Relations are kept for the segments that use them, so their number must not be the server's to choose.
+TEST(Machine, ConnectsAnewWhereTooManyRelationsWereAnnounced)
+{
+    const auto with_table = [](uint32_t number, uint32_t id) {
+        v1::Batch batch = Committed(number, End(number) - 0x40, End(number));
+        AddRelation(&batch, id, "t" + std::to_string(id));
+        AddInsert(&batch, 1, id, number);
+        return Message(batch);
+    };
+    Rig::Objects lake;
+    MachineConfig config = Config();
+    config.max_relation_bytes = 2'000;
+    Rig rig(&lake, config);
+    rig.Start(Server(kOrigin));
+    // Announced again and again, one table takes no more than once.
+    uint32_t number = 1;
+    for (; number <= 20; number++)
+        rig.Send(with_table(number, 1));
+    EXPECT_FALSE(rig.connect_);
+    uint32_t id = 2;
+    for (; !rig.connect_ && id < 100; id++)
+        rig.Send(with_table(number++, id));
+    EXPECT_TRUE(rig.saw("many_relations"));
+    EXPECT_GT(id, 4U);
+    EXPECT_LT(id, 10U);
+    // What came is sealed. The same session goes on from there, and sends what is not acknowledged once more.
+    ASSERT_TRUE(rig.put_);
+    rig.connect_ = false;
+    rig.Feed(event::Connected{Server(kOrigin)});
+    rig.Feed(event::Streaming{});
+    for (uint32_t again = 1; again < number; again++)
+        rig.Send(with_table(again, again <= 20 ? 1 : again - 19));
+    EXPECT_FALSE(rig.connect_);
+    rig.Send(with_table(number, id - 1));
+    rig.AnswerPuts();
+    Age(&rig);
+    rig.AnswerPuts();
+    Lsns all;
+    for (uint32_t i = 1; i <= number; i++)
+        all.push_back(End(i));
+    EXPECT_EQ(rig.Shipped(), all);
+}
+
 TEST(Machine, RetriesGrowWithJitterUpToTheCap)
 {
     Rig::Objects lake;

@@ -215,7 +215,7 @@ void Machine::On(const event::Message& message)
     }
 }
 
-// False where the stream cannot go on; the machine has failed then.
+// False where the stream does not go on: the machine has failed, or connects anew.
 bool Machine::TakeBatch(const MessageView& message)
 {
     const auto fail = [this](const std::string& what) {
@@ -228,7 +228,10 @@ bool Machine::TakeBatch(const MessageView& message)
     if (!scanned.ok())
         return fail(scanned.reason);
     if (batch.kind == BatchKind::kNone) {
+        // Of transactions in progress, which another session would send again from the beginning.
+        const uint64_t before = relations_.bytes();
         const auto announced = relations_.AnnounceAll(batch);
+        repeated_relation_bytes_ += relations_.bytes() - before;
         return announced.ok() || fail(announced.error().text);
     }
     if (batch.kind != BatchKind::kCommitted)
@@ -250,6 +253,7 @@ bool Machine::TakeBatch(const MessageView& message)
     }
     if (committed.end_lsn <= skip_through_lsn_) {
         const auto announced = relations_.AnnounceAll(batch);
+        repeated_relation_bytes_ = relations_.bytes();
         return announced.ok() || fail(announced.error().text);
     }
     if (committed.commit_lsn < skip_through_lsn_)
@@ -261,7 +265,21 @@ bool Machine::TakeBatch(const MessageView& message)
         return fail(added.error().text);
     if (batch.last && open_.in_pieces())
         FinishParts();
+    else if (batch.last && relations_.bytes() - repeated_relation_bytes_ > config_.max_relation_bytes)
+        return BeginAnotherSession();
     return true;
+}
+
+// Behind transactions that are new here, so each session gets further. Always false.
+bool Machine::BeginAnotherSession()
+{
+    SendStatus();
+    Do(action::Disconnect{});
+    Note(LogLevel::kInfo, "many_relations",
+         "the server has announced as many tables as are kept; connecting anew to forget those out of use",
+         {{"relation_bytes", relations_.bytes()}});
+    LoseLink(0);
+    return false;
 }
 
 void Machine::On(const event::Keepalive& keepalive)
@@ -395,6 +413,7 @@ void Machine::LoseLink(int64_t retry_after_ms)
     open_transaction_.reset();
     Seal("disconnect");
     relations_.Clear();
+    repeated_relation_bytes_ = 0;
     drain_count_ = 0;
     draining_since_ms_.reset();
     paused_ = false;

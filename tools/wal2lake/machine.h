@@ -39,6 +39,9 @@ struct MachineConfig {
     uint64_t memory_budget = uint64_t{256} << 20;
     uint64_t sources = 1;
     int compression_level = kDefaultCompressionLevel;
+    // What the relations of one session of the plugin may take before another one is begun, which announces those alone
+    // that it uses. They are kept to be repeated at the front of segments.
+    uint64_t max_relation_bytes = uint64_t{32} << 20;
     // Whether there is a stage for transactions in progress.
     bool staged = false;
     std::string writer_version;
@@ -155,6 +158,7 @@ class Machine
     // The stream (machine.cpp).
     std::optional<Refusal> CheckFacts(const SourceFacts& facts) const;
     bool TakeBatch(const MessageView& message);
+    bool BeginAnotherSession();
     void NoticeDraining(const event::Keepalive& keepalive);
     void LeaveDraining();
     void Seal(const char* reason);
@@ -255,6 +259,8 @@ class Machine
 
     // The session.
     RelationMap relations_;
+    // What they took when the last transaction came that was here already.
+    uint64_t repeated_relation_bytes_ = 0;
     // Replayed transactions that end here or before are in the lake already.
     uint64_t skip_through_lsn_ = 0;
     uint64_t session_end_lsn_ = 0;

@@ -7,6 +7,9 @@ namespace wal2lake
 namespace
 {
 
+// Of an entry of the map: its node, its names, and that strings are a little larger than what they hold.
+constexpr uint64_t kRelationOverhead = 256;
+
 Error Damaged(std::string text)
 {
     return {ErrorKind::kDamaged, std::move(text)};
@@ -30,10 +33,21 @@ Result<uint32_t> RelationMap::Announce(const RecordView& record)
         return Damaged(scanned.reason);
     if (view.id == 0)
         return Damaged("relation without an id");
-    KnownRelation& known = by_id_[view.id];
+    const auto [entry, is_new] = by_id_.try_emplace(view.id);
+    KnownRelation& known = entry->second;
+    if (is_new)
+        bytes_ += kRelationOverhead;
+    bytes_ -= known.record.size();
+    bytes_ += record.bytes.size();
     known.table = {view.oid, std::string(view.namespace_name), std::string(view.name)};
     known.record = record.bytes;
     return view.id;
+}
+
+void RelationMap::Clear()
+{
+    by_id_.clear();
+    bytes_ = 0;
 }
 
 const KnownRelation* RelationMap::Find(uint32_t id) const

@@ -65,7 +65,9 @@ class RelationMap
     // Announces every Relation and takes the Stats of a batch whose changes are of no interest.
     Result<Done> AnnounceAll(const BatchView& batch);
     // Keeps what was told of tables: the next session tells it again, later.
-    void Clear() { by_id_.clear(); }
+    void Clear();
+    // What the announced ones take, roughly.
+    uint64_t bytes() const { return bytes_; }
 
     // Takes over a Stats record; what it says of a table replaces what was known.
     Result<Done> TakeStats(const RecordView& record);
@@ -75,6 +77,7 @@ class RelationMap
 
   private:
     std::unordered_map<uint32_t, KnownRelation> by_id_;
+    uint64_t bytes_ = 0;
     StatsByOid stats_;
     uint64_t stats_heard_ = 0;
 };
