@@ -195,6 +195,11 @@ extern "C" w2l_status w2l_tokenizer_domain(w2l_tokenizer* tokenizer, const char*
     });
 }
 
+extern "C" size_t w2l_tokenizer_domains(const w2l_tokenizer* tokenizer) noexcept
+{
+    return tokenizer->domains.size();
+}
+
 extern "C" w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value,
                                        uint8_t out[W2L_TOKEN_BYTES]) noexcept
 {

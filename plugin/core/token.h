@@ -37,6 +37,9 @@ void w2l_tokenizer_free(w2l_tokenizer* tokenizer) W2L_NOEXCEPT;
 w2l_status w2l_tokenizer_domain(w2l_tokenizer* tokenizer, const char* name, size_t length,
                                 const w2l_domain** out) W2L_NOEXCEPT;
 
+/* How many domains it has derived. */
+size_t w2l_tokenizer_domains(const w2l_tokenizer* tokenizer) W2L_NOEXCEPT;
+
 /* Token of an integer of any width (CANONICAL_INT). */
 w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value,
                             uint8_t out[W2L_TOKEN_BYTES]) W2L_NOEXCEPT;

@@ -1,5 +1,6 @@
 #include "server/callbacks.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "replication/origin.h"
@@ -73,8 +74,11 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
     parse_options(ctx->output_plugin_options, &session->options);
 
     session->change_context = AllocSetContextCreate(ctx->context, "wal2lake change", ALLOCSET_DEFAULT_SIZES);
+    session->decision_context =
+        AllocSetContextCreate(ctx->context, "wal2lake decision", ALLOCSET_DEFAULT_SIZES);
     session->value_context = AllocSetContextCreate(ctx->context, "wal2lake value", ALLOCSET_DEFAULT_SIZES);
     session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
+    session->values = MemoryContextAllocZero(ctx->context, sizeof(w2l_value) * 2 * MaxHeapAttributeNumber);
     session->keys = key_ring_load(ctx->context, policy);
     policy_cache_create(session);
     check_catalogs(session);
@@ -92,6 +96,8 @@ void begin_replay(Session* session, Transaction* transaction)
 {
     batch_reset(session);
     MemoryContextReset(session->change_context);
+    MemoryContextReset(session->decision_context);
+    session->cannot_chunk = false;
     /* The abort of a streamed transaction may come at any moment, as an error. */
     if (session->renewing != NULL)
         session->renewing->valid = false;
@@ -177,7 +183,7 @@ static void read_old_row(Session* session, Table* table, Relation relation, Heap
     if (tuple == NULL || (key_only && table->wire.replica_identity == W2L_IDENTITY_NOTHING))
         return;
     change->old_kind = key_only ? W2L_OLD_KEY : W2L_OLD_FULL;
-    change->old_row = read_row(session, table, relation, tuple, W2L_SIDE_OLD, key_only, table->old_values);
+    change->old_row = read_row(session, table, relation, tuple, W2L_SIDE_OLD, key_only);
 }
 
 /*
@@ -229,8 +235,7 @@ void send_change(Session* session, Relation relation, ReorderBufferChange* chang
     }
     if (record.operation != W2L_DELETE && new_tuple != NULL) {
         record.has_new = true;
-        record.new_row =
-            read_row(session, table, relation, new_tuple, W2L_SIDE_NEW, false, table->new_values);
+        record.new_row = read_row(session, table, relation, new_tuple, W2L_SIDE_NEW, false);
     }
     if (record.operation != W2L_INSERT)
         read_old_row(session, table, relation, old_tuple, &record);

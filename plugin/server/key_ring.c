@@ -20,13 +20,30 @@ struct KeyRing {
     MemoryContextCallback wipe;
 };
 
+size_t key_ring_domains(const KeyRing* ring)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < W2L_MAX_KEYS; i++)
+        if (ring->tokenizers[i] != NULL)
+            count += w2l_tokenizer_domains(ring->tokenizers[i]);
+    return count;
+}
+
+void key_ring_forget_domains(KeyRing* ring)
+{
+    for (int i = 0; i < W2L_MAX_KEYS; i++)
+        if (ring->tokenizers[i] != NULL) {
+            w2l_tokenizer_free(ring->tokenizers[i]);
+            ring->tokenizers[i] = NULL;
+        }
+}
+
 static void wipe_keys(void* argument)
 {
     KeyRing* ring = argument;
 
-    for (int i = 0; i < W2L_MAX_KEYS; i++)
-        if (ring->tokenizers[i] != NULL)
-            w2l_tokenizer_free(ring->tokenizers[i]);
+    key_ring_forget_domains(ring);
     if (ring->keys != NULL) {
         w2l_wipe(ring->keys, sizeof(w2l_key_set));
         munmap(ring->keys, sizeof(w2l_key_set));

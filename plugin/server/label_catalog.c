@@ -18,6 +18,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_seclabel.h"
 #include "catalog/pg_shseclabel.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "utils/builtins.h"
@@ -98,10 +99,34 @@ static void read_existence(Oid relid, TableLabels* labels)
     end_catalog_scan(&scan);
 }
 
+/* The labels of a table and its columns. */
+static CatalogScan begin_label_scan(Oid relid, Moment moment)
+{
+    ScanKeyData keys[2];
+
+    ScanKeyInit(&keys[0], Anum_pg_seclabel_objoid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+    ScanKeyInit(&keys[1], Anum_pg_seclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(RelationRelationId));
+    return begin_catalog_scan(SecLabelRelationId, SecLabelObjectIndexId, moment, 2, keys);
+}
+
+uint64 table_labels_fingerprint(Oid relid, Moment moment)
+{
+    CatalogScan scan = begin_label_scan(relid, moment);
+    uint64 fingerprint = 0;
+    HeapTuple tuple;
+
+    /* All of a tuple but its header: object, column, provider and text. */
+    while (HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
+        fingerprint = hash_bytes_extended((const unsigned char*)tuple->t_data + tuple->t_data->t_hoff,
+                                          (int)(tuple->t_len - tuple->t_data->t_hoff), fingerprint + 1);
+    end_catalog_scan(&scan);
+    return fingerprint;
+}
+
 TableLabels* read_table_labels(Oid relid, int column_count, Moment moment)
 {
     TableLabels* labels = palloc0(sizeof(TableLabels));
-    ScanKeyData keys[2];
     CatalogScan scan;
     HeapTuple tuple;
 
@@ -115,10 +140,7 @@ TableLabels* read_table_labels(Oid relid, int column_count, Moment moment)
         memset(labels->column_exists, true, sizeof(bool) * column_count);
     }
 
-    ScanKeyInit(&keys[0], Anum_pg_seclabel_objoid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-    ScanKeyInit(&keys[1], Anum_pg_seclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
-                ObjectIdGetDatum(RelationRelationId));
-    scan = begin_catalog_scan(SecLabelRelationId, SecLabelObjectIndexId, moment, 2, keys);
+    scan = begin_label_scan(relid, moment);
     while (HeapTupleIsValid(tuple = systable_getnext(scan.scan))) {
         const FormData_pg_seclabel* object = (const FormData_pg_seclabel*)GETSTRUCT(tuple);
         char* text;

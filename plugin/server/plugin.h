@@ -12,6 +12,7 @@
 
 #include "access/htup.h"
 #include "fmgr.h"
+#include "lib/ilist.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 #include "utils/hsearch.h"
@@ -51,31 +52,40 @@ struct Column {
     w2l_column* wire;         /* as the Relation record tells it; in Table.wire.columns */
 };
 
-/* A table as decoding last saw it; entry of Session.relations. */
+/*
+ * A table as decoding last saw it; entry of Session.relations. The decision may be
+ * forgotten at any time, while its table is not in use; the rest of the entry stays.
+ */
 typedef struct Table {
+    /* what each change needs, close together: with many tables this comes from memory */
     Oid relid;  /* hash key */
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
     bool tells_ddl; /* the extension's table of DDL: its rows become Ddl records */
     bool announced; /* the Relation record of wire.id was appended */
-    uint64 schema_id;
-    uint64 checked_in; /* number of the replay that last looked at its age */
-    TimestampTz decided_at;
-    MemoryContext context; /* owns what follows; replaced when the decision is renewed */
-    int ancestor_count;
-    Oid* ancestors; /* root last */
+    bool grew;      /* its context holds more than `held` */
     int column_count;
-    Column* columns;
     int key_count;
-    w2l_value* new_values;
-    w2l_value* old_values;
-    w2l_relation wire; /* its id is 0 before the first announcement */
+    Column* columns;
+    uint64 checked_in; /* number of the replay that used it last */
     /* counters of the session */
-    char namespace_[NAMEDATALEN];
-    char name[NAMEDATALEN];
     uint64 withheld;
     uint64 uncarried;
     uint64 not_emitted;
+    w2l_relation wire; /* its id is 0 before the first announcement */
+
+    TimestampTz decided_at; /* or when the labels were last found to be the same */
+    uint64 fingerprint;     /* of the labels that the decision was made from */
+    uint64 schema_id;
+    MemoryContext
+        context; /* owns columns, ancestors and what wire points to; NULL if the decision was forgotten */
+    Size held;   /* bytes of the context, as Session.decided_bytes counts them */
+    dlist_node decided; /* in Session.decided, while it has a context */
+    uint64 passed_in;   /* checked_in when it was last looked at for being forgotten */
+    int ancestor_count;
+    Oid* ancestors; /* root last */
+    char namespace_[NAMEDATALEN];
+    char name[NAMEDATALEN];
 } Table;
 
 /* Changes of one (sub)transaction that are counted and not sent. */
@@ -102,8 +112,13 @@ struct Session {
 
     /* tables */
     HTAB* relations;
-    Table* last;     /* most recent lookup */
-    Table* renewing; /* whose labels are being read; NULL outside of that */
+    dlist_head decided; /* tables with a decision; those to look at first when room is made are last */
+    Size decided_bytes; /* what these take */
+    Table* last;        /* most recent lookup */
+    TimestampTz database_checked_at;
+    uint64 database_fingerprint;    /* of the database's label */
+    MemoryContext decision_context; /* one decision, while it is made */
+    Table* renewing;                /* whose labels are being read; NULL outside of that */
     uint32 next_relation_id;
     bool has_partitions;       /* some entry has ancestors */
     bool has_news;             /* a counter moved since the last Stats record */
@@ -127,6 +142,7 @@ struct Session {
     Table* current;              /* whose values are read */
     w2l_side side;
     size_t inline_bytes; /* of the row that is read */
+    w2l_value* values;   /* of the two rows of a change, by side */
     bool cannot_chunk;   /* what is read is of no row: what is too large for one is not carried */
 
     /* output functions */
@@ -154,8 +170,12 @@ extern KeyRing* key_ring_load(MemoryContext owner, const Wal2lakePolicy* policy)
  * labels and the file do not settle on one.
  */
 extern const char* key_ring_choose(KeyRing* ring, const char* then, const char* now);
-/* The key of a domain; ERROR if libcrypto fails. `key_id` is an answer of key_ring_choose. */
+/* The key of a domain, good until key_ring_forget_domains; ERROR if libcrypto fails. `key_id` is an answer of key_ring_choose. */
 extern const w2l_domain* key_ring_domain(KeyRing* ring, const char* key_id, const char* domain);
+/* How many keys of domains are held. */
+extern size_t key_ring_domains(const KeyRing* ring);
+/* Wipes and frees them all: what key_ring_domain answered is good no more. */
+extern void key_ring_forget_domains(KeyRing* ring);
 
 /* label_catalog.c: reads labels and shapes, of then (historic snapshot) and now. */
 typedef enum Moment { THEN, NOW } Moment;
@@ -169,6 +189,8 @@ typedef struct TableLabels {
     char** column_labels; /* by attnum - 1; NULL: none */
 } TableLabels;
 extern TableLabels* read_table_labels(Oid relid, int column_count, Moment moment);
+/* A number that is another one, but by the rarest chance, if a label of the table or a column is another. A fraction of what reading them costs. */
+extern uint64 table_labels_fingerprint(Oid relid, Moment moment);
 /* Label of this database, or NULL. */
 extern char* read_database_label(Moment moment);
 /* True if any column of this database is labelled so that it is hashed now. */
@@ -191,7 +213,7 @@ extern bool append_ddl(Session* session, Relation relation, HeapTuple tuple);
 extern ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid);
 /* `key_only`: the row is an old key. What is too large for the row is appended to the batch as chunks. Answers the row to encode; pointers are good until the next change. */
 extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_side side,
-                        bool key_only, w2l_value* values);
+                        bool key_only);
 /* The values that columns have in rows from before them, kept with the table; once the keys of its columns are known. */
 extern void read_missing_values(Session* session, Table* table, Relation relation);
 

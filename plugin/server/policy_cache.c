@@ -15,6 +15,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "nodes/bitmapset.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -24,6 +25,13 @@
 #include "utils/timestamp.h"
 
 #define DECISION_MAX_AGE_MS 1000
+
+/*
+ * What decisions may take, and how many keys of domains are held at about 350 bytes each.
+ * Beyond, those that were not used for longest are forgotten, and made again when they are needed.
+ */
+#define MAX_DECIDED_BYTES ((Size)40 * 1024 * 1024)
+#define MAX_DOMAINS 32768
 
 /* The session whose entries callbacks mark; NULL when no decoding is set up in this backend. */
 static Session* active_session = NULL;
@@ -97,6 +105,7 @@ void policy_cache_create(Session* session)
     control.hcxt = session->context->context;
     session->relations = hash_create("wal2lake tables", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
+    dlist_init(&session->decided);
     callback->func = forget_session;
     MemoryContextRegisterResetCallback(session->context->context, callback);
     active_session = session;
@@ -110,31 +119,37 @@ void policy_cache_create(Session* session)
 
 /* A table and its ancestors with their labels at both moments. */
 typedef struct Lineage {
-    int count; /* 1 + ancestors */
+    int count;     /* 1 + ancestors */
+    bool too_deep; /* the ancestors were not read */
     Oid relids[MAX_LINEAGE];
     TableLabels* labels[MAX_LINEAGE][2]; /* by Moment */
 } Lineage;
 
-static bool read_lineage(Relation relation, Lineage* lineage)
+static void read_ancestors(Relation relation, Lineage* lineage)
 {
     lineage->count = 1;
+    lineage->too_deep = false;
     lineage->relids[0] = RelationGetRelid(relation);
     if (relation->rd_rel->relispartition) {
         List* ancestors = get_partition_ancestors(RelationGetRelid(relation));
         ListCell* cell;
 
-        if (list_length(ancestors) >= MAX_LINEAGE)
-            return false;
+        lineage->too_deep = list_length(ancestors) >= MAX_LINEAGE;
+        if (lineage->too_deep)
+            return;
         foreach (cell, ancestors)
             lineage->relids[lineage->count++] = lfirst_oid(cell);
     }
+}
+
+static void read_lineage_labels(Relation relation, Lineage* lineage)
+{
     for (int i = 0; i < lineage->count; i++)
         for (Moment moment = THEN; moment <= NOW; moment++) {
             int columns = i == 0 ? RelationGetDescr(relation)->natts : MaxHeapAttributeNumber;
 
             lineage->labels[i][moment] = read_table_labels(lineage->relids[i], columns, moment);
         }
-    return true;
 }
 
 /*
@@ -203,38 +218,52 @@ static bool decide_emission(const Lineage* lineage)
     return true;
 }
 
-/* ---- building an entry; all of this allocates in the entry's context ---- */
+/* ---- building an entry; what is not kept() goes once it is built ---- */
 
-static const char* type_name(Session* session, Oid type)
+static const char* kept(const Table* table, const char* text)
 {
-    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    return text[0] == '\0' ? "" : MemoryContextStrdup(table->context, text);
+}
+
+static const char* kept_name(Session* session, const Table* table, const char* name)
+{
+    return name != NULL ? kept(table, utf8_name(session, name)) : "";
+}
+
+/* Columns of one type share its name. */
+static const char* type_name(Session* session, const Table* table, Oid type)
+{
+    HeapTuple tuple;
     Form_pg_type form;
     char* namespace_;
     char* name;
 
+    for (int i = 0; i < table->column_count; i++)
+        if (table->columns[i].wire->type_oid == type)
+            return table->columns[i].wire->type_name;
+    tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
     if (!HeapTupleIsValid(tuple))
         return "";
     form = (Form_pg_type)GETSTRUCT(tuple);
     namespace_ = get_namespace_name(form->typnamespace);
     name = psprintf("%s.%s", namespace_ != NULL ? namespace_ : "", NameStr(form->typname));
     ReleaseSysCache(tuple);
-    return utf8_name(session, name);
+    return kept_name(session, table, name);
 }
 
 /* Named domains are those of labels; the rest is the column's own. */
 static const char* domain_name(const Table* table, const w2l_verdict* verdict, const char* column)
 {
-    char* domain;
+    char domain[W2L_MAX_DOMAIN + 1];
 
     if (verdict->domain != NULL)
-        return pnstrdup(verdict->domain, verdict->domain_length);
-    domain = palloc(W2L_MAX_DOMAIN + 1);
+        return kept(table, pnstrdup(verdict->domain, verdict->domain_length));
     report_status(
         w2l_default_domain(table->wire.root_oid != 0 ? table->wire.root_namespace : table->wire.namespace_,
                            table->wire.root_oid != 0 ? table->wire.root_name : table->wire.name, column,
-                           domain, W2L_MAX_DOMAIN + 1),
+                           domain, sizeof(domain)),
         "naming a domain");
-    return domain;
+    return kept(table, domain);
 }
 
 static void build_column(Session* session, Table* table, const Lineage* lineage, Form_pg_attribute attribute,
@@ -253,9 +282,9 @@ static void build_column(Session* session, Table* table, const Lineage* lineage,
     column->read = choose_reader(verdict.action, type, base_type);
 
     wire->attnum = attribute->attnum;
-    wire->name = utf8_name(session, NameStr(attribute->attname));
+    wire->name = kept_name(session, table, NameStr(attribute->attname));
+    wire->type_name = type_name(session, table, attribute->atttypid);
     wire->type_oid = attribute->atttypid;
-    wire->type_name = type_name(session, attribute->atttypid);
     wire->typmod = attribute->atttypmod;
     wire->base_type_oid = base_type;
     wire->element_type_oid = get_element_type(base_type);
@@ -269,12 +298,11 @@ static void build_column(Session* session, Table* table, const Lineage* lineage,
 static void build_names(Session* session, Table* table, Relation relation, const Lineage* lineage)
 {
     w2l_relation* wire = &table->wire;
-    const char* namespace_ = get_namespace_name(RelationGetNamespace(relation));
 
     memset(wire, 0, sizeof(*wire));
     wire->oid = RelationGetRelid(relation);
-    wire->namespace_ = utf8_name(session, namespace_ != NULL ? namespace_ : "");
-    wire->name = utf8_name(session, RelationGetRelationName(relation));
+    wire->namespace_ = kept_name(session, table, get_namespace_name(RelationGetNamespace(relation)));
+    wire->name = kept_name(session, table, RelationGetRelationName(relation));
     wire->root_namespace = "";
     wire->root_name = "";
     wire->key_id = "";
@@ -282,12 +310,10 @@ static void build_names(Session* session, Table* table, Relation relation, const
     strlcpy(table->name, wire->name, NAMEDATALEN);
     if (lineage->count > 1) {
         Oid root = lineage->relids[lineage->count - 1];
-        const char* root_name = get_rel_name(root);
-        const char* root_namespace = get_namespace_name(get_rel_namespace(root));
 
         wire->root_oid = root;
-        wire->root_name = utf8_name(session, root_name != NULL ? root_name : "");
-        wire->root_namespace = utf8_name(session, root_namespace != NULL ? root_namespace : "");
+        wire->root_name = kept_name(session, table, get_rel_name(root));
+        wire->root_namespace = kept_name(session, table, get_namespace_name(get_rel_namespace(root)));
     }
 }
 
@@ -305,35 +331,42 @@ static w2l_replica_identity replica_identity(Relation relation, Bitmapset* ident
     }
 }
 
+/* A NULL in the place of a virtual column would be untrue. */
+static bool is_sent(Form_pg_attribute attribute)
+{
+    return !attribute->attisdropped && !is_virtual(attribute);
+}
+
 static void build_columns(Session* session, Table* table, Relation relation, const Lineage* lineage)
 {
     TupleDesc descriptor = RelationGetDescr(relation);
     Bitmapset* primary_key;
     Bitmapset* identity;
     Bitmapset* key;
-    w2l_column* wire = palloc0(sizeof(w2l_column) * Max(descriptor->natts, 1));
+    w2l_column* wire;
+    int count = 0;
 
+    for (int i = 0; i < descriptor->natts; i++)
+        count += is_sent(TupleDescAttr(descriptor, i));
+    wire = MemoryContextAllocZero(table->context, sizeof(w2l_column) * Max(count, 1));
+    table->columns = MemoryContextAllocZero(table->context, sizeof(Column) * Max(count, 1));
     read_key_columns(relation, &primary_key, &identity);
     table->wire.replica_identity = replica_identity(relation, identity);
     key = bms_is_empty(identity) ? primary_key : identity;
 
-    table->columns = palloc0(sizeof(Column) * Max(descriptor->natts, 1));
     for (int i = 0; i < descriptor->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
-
         Column* column = &table->columns[table->column_count];
 
-        /* A NULL in the place of a virtual column would be untrue. */
-        if (attribute->attisdropped || is_virtual(attribute))
+        if (!is_sent(attribute))
             continue;
-        column->wire = &wire[table->column_count++];
+        column->wire = &wire[table->column_count];
         build_column(session, table, lineage, attribute, primary_key, identity, key, column);
+        table->column_count++;
         table->key_count += column->wire->is_key;
     }
     table->wire.columns = wire;
     table->wire.column_count = table->column_count;
-    table->new_values = palloc0(sizeof(w2l_value) * Max(table->column_count, 1));
-    table->old_values = palloc0(sizeof(w2l_value) * Max(table->column_count, 1));
 }
 
 /*
@@ -376,16 +409,117 @@ static void build_keys(Session* session, Table* table)
                             column->attnum, table->namespace_, table->name),
                      errhint("Set wal2lake.key_file and reload the server; the stream goes on from here.")));
     }
-    table->wire.key_id = key_id != NULL ? pstrdup(key_id) : "";
+    table->wire.key_id = key_id != NULL ? kept(table, key_id) : "";
 }
 
 static void build_ancestors(Session* session, Table* table, const Lineage* lineage)
 {
-    table->ancestors = palloc(sizeof(Oid) * lineage->count);
+    table->ancestors = MemoryContextAlloc(table->context, sizeof(Oid) * lineage->count);
     table->ancestor_count = lineage->count - 1;
     session->has_partitions |= table->ancestor_count > 0;
     for (int i = 1; i < lineage->count; i++)
         table->ancestors[i - 1] = lineage->relids[i];
+}
+
+/* ---- what is kept ---- */
+
+/* What an entry takes changes with its decision, and by what is looked up of output functions. */
+static void count_bytes(Session* session, Table* table)
+{
+    Size held = table->context != NULL ? MemoryContextMemAllocated(table->context, false) : 0;
+
+    session->decided_bytes = session->decided_bytes - table->held + held;
+    table->held = held;
+    table->grew = false;
+}
+
+/* Id, schema and counters stay: if the next decision is the same, the table need not be announced again. */
+static void forget_decision(Session* session, Table* table)
+{
+    dlist_delete(&table->decided);
+    MemoryContextDelete(table->context);
+    table->context = NULL;
+    count_bytes(session, table);
+    table->valid = false;
+    table->ancestor_count = 0;
+    table->column_count = 0;
+    table->key_count = 0;
+    if (session->last == table)
+        session->last = NULL;
+}
+
+/*
+ * Makes room, but never of what is in use. Who was used since we passed here gets
+ * another turn: nearly what was not used for longest, and a use costs nothing.
+ */
+static void forget_the_oldest(Session* session, const Table* in_use)
+{
+    while (session->decided_bytes > MAX_DECIDED_BYTES) {
+        Table* table = dlist_tail_element(Table, decided, &session->decided);
+        bool is_only_one = !dlist_has_prev(&session->decided, &table->decided);
+
+        if (table != in_use && table->passed_in == table->checked_in)
+            forget_decision(session, table);
+        else if (is_only_one)
+            return;
+        else {
+            table->passed_in = table->checked_in;
+            dlist_move_head(&session->decided, &table->decided);
+        }
+    }
+}
+
+/* Before a decision is made: no change is under way, and no value that has a domain. */
+static void forget_domains_if_many(Session* session)
+{
+    if (key_ring_domains(session->keys) < MAX_DOMAINS)
+        return;
+    mark_stale(InvalidOid);
+    key_ring_forget_domains(session->keys);
+}
+
+/* Of all labels that a decision is made from, but the database's. */
+static uint64 labels_fingerprint(Oid relid, const Oid* ancestors, int ancestor_count)
+{
+    uint64 fingerprint = 0;
+
+    for (int i = -1; i < ancestor_count; i++)
+        for (Moment moment = THEN; moment <= NOW; moment++)
+            fingerprint =
+                hash_combine64(fingerprint, table_labels_fingerprint(i < 0 ? relid : ancestors[i], moment));
+    return fingerprint;
+}
+
+/* The label of the database was edited, which raises nothing: all decisions are to be made again. */
+static void check_database_label(Session* session)
+{
+    uint64 fingerprint = 0;
+
+    if (session->database_checked_at == session->now)
+        return;
+    session->database_checked_at = session->now;
+    for (Moment moment = THEN; moment <= NOW; moment++) {
+        const char* label = read_database_label(moment);
+
+        if (label != NULL)
+            fingerprint = hash_bytes_extended((const unsigned char*)label, strlen(label), fingerprint + 1);
+    }
+    if (fingerprint != session->database_fingerprint)
+        mark_stale(InvalidOid);
+    session->database_fingerprint = fingerprint;
+}
+
+/* A decision that is old holds on if its labels are what they were: all else that could change it raises something. */
+static void check_labels(Session* session, Table* table)
+{
+    MemoryContext old = MemoryContextSwitchTo(session->decision_context);
+
+    check_database_label(session);
+    if (labels_fingerprint(table->relid, table->ancestors, table->ancestor_count) != table->fingerprint)
+        table->valid = false;
+    table->decided_at = session->now;
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(session->decision_context);
 }
 
 static void renew_decision(Session* session, Table* table, Relation relation)
@@ -395,27 +529,31 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     uint64 schema_id;
     uint32 id = table->wire.id;
 
+    forget_domains_if_many(session);
     if (table->context != NULL)
         MemoryContextReset(table->context);
-    else
+    else {
         table->context =
             AllocSetContextCreate(session->context->context, "wal2lake table", ALLOCSET_SMALL_SIZES);
+        dlist_push_head(&session->decided, &table->decided);
+    }
     table->ancestor_count = 0;
     table->column_count = 0;
     table->key_count = 0;
     table->emitted = false;
 
-    /* What the scans leave behind is the change's; what is kept is the table's. */
-    old = MemoryContextSwitchTo(session->change_context);
+    old = MemoryContextSwitchTo(session->decision_context);
     lineage = palloc(sizeof(Lineage));
     /* Valid from here: an invalidation that arrives while we read marks it again. */
     table->valid = true;
     session->renewing = table;
     table->decided_at = session->now;
     table->tells_ddl = is_ddl_table(relation);
-    /* No label makes rows of that one leave as rows. */
-    table->emitted = read_lineage(relation, lineage) && !table->tells_ddl && decide_emission(lineage);
-    MemoryContextSwitchTo(table->context);
+    read_ancestors(relation, lineage);
+    table->fingerprint = labels_fingerprint(lineage->relids[0], &lineage->relids[1], lineage->count - 1);
+    read_lineage_labels(relation, lineage);
+    /* No label makes rows of the table of DDL leave as rows. */
+    table->emitted = !lineage->too_deep && !table->tells_ddl && decide_emission(lineage);
     build_names(session, table, relation, lineage);
     build_ancestors(session, table, lineage);
     if (table->emitted) {
@@ -432,6 +570,9 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     table->wire.id = id;
     session->renewing = NULL;
     MemoryContextSwitchTo(old);
+    MemoryContextReset(session->decision_context);
+    count_bytes(session, table);
+    forget_the_oldest(session, table);
 }
 
 Table* lookup_table(Session* session, Relation relation)
@@ -445,6 +586,8 @@ Table* lookup_table(Session* session, Relation relation)
         AcceptInvalidationMessages();
 
     if (table == NULL || table->relid != relid) {
+        if (table != NULL && table->grew)
+            count_bytes(session, table);
         table = hash_search(session->relations, &relid, HASH_ENTER, &found);
         if (!found) {
             memset(table, 0, sizeof(*table));
@@ -454,7 +597,7 @@ Table* lookup_table(Session* session, Relation relation)
     }
     if (table->checked_in != session->replay_number) {
         if (table->valid && TimestampDifferenceExceeds(table->decided_at, session->now, DECISION_MAX_AGE_MS))
-            table->valid = false;
+            check_labels(session, table);
         table->checked_in = session->replay_number;
     }
     if (!table->valid)

@@ -205,6 +205,7 @@ static void call_output(void* argument)
 static bool output_text(Session* session, Column* column, Datum datum, OutputCall* call, w2l_value* out)
 {
     pin_settings(session);
+    session->current->grew |= column->output == NULL;
     call->column = column;
     call->keep = session->current->context;
     call->datum = datum;
@@ -573,10 +574,11 @@ static void read_value(Session* session, Column* column, Datum datum, bool is_nu
 }
 
 w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_side side,
-                 bool key_only, w2l_value* values)
+                 bool key_only)
 {
     Datum datums[MaxHeapAttributeNumber];
     bool nulls[MaxHeapAttributeNumber];
+    w2l_value* values = &session->values[side == W2L_SIDE_OLD ? MaxHeapAttributeNumber : 0];
     w2l_row row = {values, 0};
     MemoryContext old = MemoryContextSwitchTo(session->change_context);
 
@@ -629,11 +631,9 @@ void read_missing_values(Session* session, Table* table, Relation relation)
     TupleDesc descriptor = RelationGetDescr(relation);
     const AttrMissing* missing = descriptor->constr != NULL ? descriptor->constr->missing : NULL;
     uint64 uncarried = table->uncarried;
-    MemoryContext old;
 
     if (missing == NULL)
         return;
-    old = MemoryContextSwitchTo(session->change_context);
     session->current = table;
     session->inline_bytes = 0;
     session->cannot_chunk = true;
@@ -646,5 +646,4 @@ void read_missing_values(Session* session, Table* table, Relation relation)
     session->cannot_chunk = false;
     /* The counters are of rows. */
     table->uncarried = uncarried;
-    MemoryContextSwitchTo(old);
 }
