@@ -97,6 +97,28 @@ def test_an_edit_of_the_catalog_escapes_for_a_second_at_most(streaming):
     assert streaming.receiver.rows("t", 2)[1]["v"] is WITHHELD
 
 
+def test_an_edit_of_the_catalog_reaches_what_waits(streaming):
+    """The same edit, and a walsender whose client does not read: what was written as green before, and is not decoded yet."""
+    client = streaming.receiver.process
+    client.send_signal(signal.SIGSTOP)
+    try:
+        streaming.execute("""
+            DO $$ BEGIN
+                FOR i IN 1..1000 LOOP
+                    INSERT INTO t SELECT i, string_agg(md5(concat(i, ' ', j)), '') FROM generate_series(1, 250) AS j;
+                    COMMIT;
+                END LOOP;
+            END $$""", "UPDATE pg_seclabel SET label = 'red drop' WHERE objoid = 't'::regclass AND objsubid = 2")
+        time.sleep(1.5)
+    finally:
+        client.send_signal(signal.SIGCONT)
+    values = [row["v"] for row in streaming.receiver.rows("t", 1001)]
+    withheld = [value is WITHHELD for value in values]
+    assert not withheld[1] and withheld[-1]
+    # Never again in clear, once it is withheld.
+    assert withheld == sorted(withheld)
+
+
 def test_a_label_on_the_root_reaches_cached_partitions(streaming):
     streaming.execute("CREATE TABLE root (id int, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
                       "CREATE TABLE middle PARTITION OF root FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id)",
