@@ -93,6 +93,11 @@ def test_equal_sides_have_no_differences():
     assert compare(lake_side(), oracle_side()) == []
 
 
+def test_what_ddl_alone_did_is_no_difference():
+    """test_decoding has no word for it."""
+    assert compare(lake_side() + [SimpleNamespace(xid=9, end_lsn=999, changes=[], ddl=["dropped"])], oracle_side()) == []
+
+
 def _swap(ours):
     ours[0], ours[1] = ours[1], ours[0]
 
@@ -106,7 +111,7 @@ def _alter(**what):
 @pytest.mark.parametrize("mutate, complaint", [
     (lambda ours: ours.pop(), "701 ending at FA is lost"),
     (lambda ours: ours.insert(1, ours[0]), "in the lake twice"),
-    (lambda ours: ours.append(SimpleNamespace(xid=9, end_lsn=999)), "in the lake alone"),
+    (lambda ours: ours.append(SimpleNamespace(xid=9, end_lsn=999, changes=[], ddl=[])), "in the lake alone"),
     (_swap, "out of order"),
     (lambda ours: ours[0].changes.pop(), "changes"),
     (lambda ours: setattr(ours[0].changes[1], "ordinal", 3), "changes"),
