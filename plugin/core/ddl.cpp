@@ -17,7 +17,8 @@ constexpr std::array<const char*, W2L_DDL_SET_UNLOGGED + 1> kNames = {
 extern "C" const char* w2l_ddl_kind_name(int32_t kind) noexcept
 {
     const bool known = kind >= 0 && static_cast<size_t>(kind) < kNames.size();
-    return kNames[known ? static_cast<size_t>(kind) : 0];
+    const char* const* const first = kNames.data();
+    return first[known ? kind : 0];
 }
 
 extern "C" w2l_ddl_kind w2l_ddl_kind_of(const char* name) noexcept

@@ -226,24 +226,27 @@ void batch_append_stats(Session* session)
 void batch_note_skipped(Session* session)
 {
     Transaction* transaction = session->transaction;
-    SkippedRun* last;
+    SkippedRun* run;
 
     if (!transaction->in_progress)
         return;
+    if (transaction->skipped == NULL)
+        transaction->skipped =
+            MemoryContextAlloc(session->context->context, sizeof(SkippedRun) * MAX_SKIPPED_RUNS);
+    if (transaction->skipped_count > 0) {
+        run = &transaction->skipped[transaction->skipped_count - 1];
+        if (run->subxid == session->subxid) {
+            run->changes++;
+            return;
+        }
+    }
     if (transaction->skipped_count == MAX_SKIPPED_RUNS) {
         make_room(session, 0);
         send_if_full(session);
     }
-    if (transaction->skipped == NULL)
-        transaction->skipped =
-            MemoryContextAlloc(session->context->context, sizeof(SkippedRun) * MAX_SKIPPED_RUNS);
-    last = transaction->skipped_count > 0 ? &transaction->skipped[transaction->skipped_count - 1] : NULL;
-    if (last == NULL || last->subxid != session->subxid) {
-        last = &transaction->skipped[transaction->skipped_count++];
-        last->subxid = session->subxid;
-        last->changes = 0;
-    }
-    last->changes++;
+    run = &transaction->skipped[transaction->skipped_count++];
+    run->subxid = session->subxid;
+    run->changes = 1;
 }
 
 /* What was skipped waits for the next record: it may be of no interest by then. */

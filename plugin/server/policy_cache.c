@@ -502,7 +502,8 @@ static void check_database_label(Session* session)
         const char* label = read_database_label(moment);
 
         if (label != NULL)
-            fingerprint = hash_bytes_extended((const unsigned char*)label, strlen(label), fingerprint + 1);
+            fingerprint =
+                hash_bytes_extended((const unsigned char*)label, (int)strlen(label), fingerprint + 1);
     }
     if (fingerprint != session->database_fingerprint)
         mark_stale(InvalidOid);
