@@ -169,7 +169,7 @@ def test_the_pod_keeps_to_the_restricted_profile():
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & pod.keys()
     assert pod["securityContext"]["runAsNonRoot"] is True and pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert all(volume.keys() - {"name"} <= {"configMap", "secret", "persistentVolumeClaim"} for volume in pod["volumes"])
+    assert all(volume.keys() - {"name"} <= {"configMap", "secret", "persistentVolumeClaim", "emptyDir"} for volume in pod["volumes"])
     assert "initContainers" not in pod
     for container in pod["containers"]:
         context = container["securityContext"]
@@ -194,6 +194,8 @@ def test_the_manifests_hold_together():
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert volumes["configuration"]["configMap"]["name"] == configuration["metadata"]["name"]
     assert volumes["lake"]["persistentVolumeClaim"]["claimName"] == of_kind("PersistentVolumeClaim")["metadata"]["name"]
+    # The root is read-only: without it, nothing could be staged.
+    assert "emptyDir" in volumes["stage"] and mounts["stage"] == "/var/tmp"
     text = configuration["data"]["wal2lake.toml"]
     assert mounts["configuration"] == "/etc/wal2lake" and f'url = "file://{mounts["lake"]}"' in text
     assert container["env"] == [{"name": "PGSERVICEFILE", "value": f"{mounts['servers']}/pg_service.conf"}]
