@@ -174,7 +174,8 @@ class Costs:
                          f" (p99 {self.of(tables, rows, 0.99):.1f})" for tables, rows in self.windows)
 
 
-def test_one_of_many_costs_what_one_of_few_does(database, note):
+def test_what_many_tables_take(database, note):
+    """Memory is demanded; what a change costs is said, since a busy machine changes it (docs/testing.md)."""
     create_tables(database)
     senders = ours_and_floor(database)
     # All are decided on before anything is measured.
@@ -196,9 +197,6 @@ def test_one_of_many_costs_what_one_of_few_does(database, note):
     note(f"{MANY} tables: caches {memory / MIB:.1f} MiB, {memory / MANY / 1024:.1f} KiB a table")
     note(f"µs a change: {costs[0]}; where nothing is sent: {costs[1]}")
     assert memory <= CACHES
-    # Larger transactions that go from table to table with each row wait for memory, and so does all with 10,000 tables, in
-    # the server's own work too: said, not demanded (docs/testing.md).
-    assert LONG or costs[0].of(MANY, SMALL, 0.5) <= 1.2 * costs[0].of(FEW, SMALL, 0.5)
 
 
 def test_decisions_that_take_much_are_forgotten(database, note):

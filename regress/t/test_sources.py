@@ -54,12 +54,12 @@ class Member:
 class Fleet:
     """One forwarder of all members."""
 
-    def __init__(self, members, folder, memory="256MiB", **segment):
+    def __init__(self, members, folder, memory="256MiB", stage="16GiB", **segment):
         first, *others = members
         self.members = members
         config = forwarder.write_config(
             folder / "fleet.toml", first.lake, first.conninfo, source=first.name, slot=first.slot, listen=ANY_PORT,
-            extra="\n".join(member.stanza() for member in others) + f'\n[memory]\nbudget = "{memory}"\n',
+            extra="\n".join(member.stanza() for member in others) + f'\n[memory]\nbudget = "{memory}"\n[stage]\nmax_size = "{stage}"\n',
             **{"max_age": "300ms", **segment})
         self.running = forwarder.Forwarder(config, folder / "fleet.log")
 
@@ -131,7 +131,8 @@ def test_a_huge_transaction_of_one_source_does_not_stop_the_others(databases, tm
     """Half of it is in the lake, in parts that nothing lists; the other source ships, SIGTERM ends both in time, and the
     next start gets it whole and sweeps what the first one left."""
     large, small = (Member(name, database, tmp_path) for name, database in zip(("large", "small"), databases(2)))
-    fleet = Fleet([large, small], tmp_path, memory="512KiB", max_size="64KiB")
+    # The server keeps it, so that stopping the walsender stops it halfway.
+    fleet = Fleet([large, small], tmp_path, memory="512KiB", max_size="64KiB", stage="0B")
     with fleet.running.start():
         monitoring = Monitoring(fleet.running)
         wait_until(lambda: monitoring.health()[0] == 200, 30, "both to move")

@@ -12,13 +12,14 @@ from . import wire
 from .type_samples import CREATE_STATISTICS, CREATE_TYPES, DECLARED, EXTENSIONS, SAMPLES
 
 # What a column can be of: base types, enums, domains, composites, ranges, multiranges. An array is its element's affair, and the
-# rows of tables and views are composites like others.
+# rows of tables and views are composites like others. Not the extension's own, which no column is meant to have.
 LIST = """
 SELECT t.oid, format_type(t.oid, NULL), t.typarray <> 0, t.typtype, t.oid < 16384 AND t.typtype <> 'd',
        t.typsend <> 0 AND t.typname <> ALL (ARRAY['pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list',
        'int2vector', 'oidvector', 'tsquery']) FROM pg_type t
 LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.typisdefined AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c'
+  AND t.typnamespace <> 'wal2lake'::regnamespace
   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) ORDER BY t.oid"""
 
 
