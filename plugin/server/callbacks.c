@@ -305,9 +305,10 @@ void wal2lake_shutdown(LogicalDecodingContext* ctx) {}
 
 /* ---- two-phase ---- */
 
-pg_noreturn static void not_served(const char* what)
+pg_noreturn static void refuse_prepared(void)
 {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("wal2lake does not serve %s yet", what)));
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("wal2lake does not serve prepared transactions yet")));
 }
 
 /* True: decode it when it commits. */
@@ -318,21 +319,26 @@ bool wal2lake_filter_prepare(LogicalDecodingContext* ctx, TransactionId xid, con
 
 void wal2lake_begin_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn)
 {
-    not_served("prepared transactions");
+    refuse_prepared();
 }
 
 void wal2lake_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
 {
-    not_served("prepared transactions");
+    refuse_prepared();
 }
 
 void wal2lake_commit_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr commit_lsn)
 {
-    not_served("prepared transactions");
+    refuse_prepared();
 }
 
 void wal2lake_rollback_prepared(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
                                 XLogRecPtr prepare_end_lsn, TimestampTz prepare_time)
 {
-    not_served("prepared transactions");
+    refuse_prepared();
+}
+
+void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
+{
+    refuse_prepared();
 }

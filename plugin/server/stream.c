@@ -132,10 +132,3 @@ void wal2lake_stream_commit(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, 
         forget(txn);
     OutputPluginUpdateProgress(ctx, !wrote);
 }
-
-/* Never asked for: a prepared transaction is decoded when it commits. */
-void wal2lake_stream_prepare(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr prepare_lsn)
-{
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("wal2lake does not serve prepared transactions yet")));
-}

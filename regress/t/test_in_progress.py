@@ -205,14 +205,20 @@ def staged_files(process):
     return found
 
 
+@contextlib.contextmanager
+def a_staged_transaction(database, running):
+    """The connection in which it is open, once the forwarder has what was written: rows 1 to 1,000."""
+    with contextlib.closing(database.cluster.connect(database.name, autocommit=False)) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO t SELECT i, 0, 'p', repeat('n', 500) FROM generate_series(1, 1000) i")
+        wait_until(lambda: staged_files(running) > 300_000, 20, "the transaction to be staged")
+        yield connection
+
+
 def test_nothing_is_seen_before_the_commit(database, tmp_path):
     source = Source(database, tmp_path, "streamed")
     with source.forwarder.start() as running:
         forwarder.wait_until_streaming(running, database.cluster, source.slot)
-        with contextlib.closing(database.cluster.connect(database.name, autocommit=False)) as connection, \
-                connection.cursor() as cursor:
-            cursor.execute("INSERT INTO t SELECT i, 0, 'p', repeat('n', 500) FROM generate_series(1, 1000) i")
-            wait_until(lambda: staged_files(running) > 300_000, 20, "the transaction to be staged")
+        with a_staged_transaction(database, running) as connection:
             database.execute("INSERT INTO t VALUES (5000, 0, 'p', 'another commits meanwhile')")
             forwarder.wait_shipped(running, source.lake, lsn_number(database.commit_end()))
             assert [line["new"]["id"] for line in source.lines()] == [5000]
@@ -227,10 +233,7 @@ def test_what_rolls_back_leaves_nothing(database, tmp_path):
     source = Source(database, tmp_path, "streamed")
     with source.forwarder.start() as running:
         forwarder.wait_until_streaming(running, database.cluster, source.slot)
-        with contextlib.closing(database.cluster.connect(database.name, autocommit=False)) as connection, \
-                connection.cursor() as cursor:
-            cursor.execute("INSERT INTO t SELECT i, 0, 'p', repeat('n', 500) FROM generate_series(1, 1000) i")
-            wait_until(lambda: staged_files(running) > 300_000, 20, "the transaction to be staged")
+        with a_staged_transaction(database, running) as connection:
             connection.rollback()
         wait_until(lambda: staged_files(running) == 0, 20, "the files to go")
         database.execute("INSERT INTO t VALUES (1, 0, 'p', 'after')")

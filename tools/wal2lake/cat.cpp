@@ -173,8 +173,11 @@ class Input
                 return next.error();
             MessageView view;
             size_t consumed = 0;
-            if (!NextMessage(next.value(), &view, &consumed).ok())
-                continue;
+            if (next.value().empty())
+                break;
+            const ReadResult read = NextMessage(next.value(), &view, &consumed);
+            if (!read.ok())
+                return Error{ErrorKind::kDamaged, read.reason};
             auto printed = printer_->Print(view.batch);
             if (!printed.ok())
                 return printed;
