@@ -113,6 +113,17 @@ void ReadInProgress(std::string_view bytes, uint32_t* xid, bool* damaged)
             *xid = field.Uint32();
 }
 
+void ReadPosition(std::string_view bytes, CommittedView* position, bool* damaged)
+{
+    FieldReader field(bytes, damaged);
+    while (field.Next()) {
+        if (field.tag() == VarintTag(1))
+            position->end_lsn = field.Uint64();
+        else if (field.tag() == VarintTag(2))
+            position->commit_lsn = field.Uint64();
+    }
+}
+
 // kNone and kUnknown for what is no member of the oneof that says what a batch or a record is.
 BatchKind BatchKindOf(uint64_t tag)
 {
@@ -239,6 +250,8 @@ ReadResult ScanBatch(std::string_view bytes, BatchView* batch) noexcept
                 ReadCommitted(field.Bytes(), &batch->committed, damaged);
             else if (kind == BatchKind::kInProgress)
                 ReadInProgress(field.Bytes(), &batch->in_progress_xid, damaged);
+            else if (kind == BatchKind::kMessage)
+                ReadPosition(field.Bytes(), &batch->committed, damaged);
             else
                 PassOver(field.Bytes(), damaged);
         }

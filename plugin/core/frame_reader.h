@@ -72,7 +72,8 @@ struct CommittedView {
 
 struct BatchView {
     BatchKind kind = BatchKind::kNone;
-    // Meaningful where kind is kCommitted.
+    // Meaningful where kind is kCommitted, and where it is kMessage: the message is
+    // then one that belongs to no transaction, and these are its position alone.
     CommittedView committed;
     // Meaningful where kind is kInProgress.
     uint32_t in_progress_xid = 0;
@@ -80,6 +81,10 @@ struct BatchView {
     uint64_t record_count = 0;
     // The bytes it was scanned from, for RecordCursor.
     std::string_view bytes;
+
+    // What a log holds has a place in it: a transaction that has committed, or a
+    // message of none.
+    bool placed() const noexcept { return kind == BatchKind::kCommitted || kind == BatchKind::kMessage; }
 };
 
 // What the batch of a whole message belongs to, looking at nothing else: neither is

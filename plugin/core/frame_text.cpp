@@ -594,14 +594,35 @@ void AddStats(const RecordView& record, Lines* lines)
             AddRelationStats(field.Bytes(), lines);
 }
 
-/* A logical message, which nobody sends yet: not shown, but looked at. */
+/* As a text where it can be one: what it was meant as is for its reader. */
 void AddMessage(const RecordView& record, Lines* lines)
 {
-    lines->Start().Add("unknown record");
+    std::string_view prefix, content;
+    uint64_t offset = 0, total = 0;
     FieldReader field = lines->Fields(record.body);
-    while (field.Next())
-        if (field.tag() == BytesTag(1))
-            (void)field.Text();
+    while (field.Next()) {
+        switch (field.tag()) {
+        case BytesTag(1):
+            prefix = field.Text();
+            break;
+        case BytesTag(2):
+            content = field.Bytes();
+            break;
+        case VarintTag(3):
+            offset = field.Uint64();
+            break;
+        case VarintTag(4):
+            total = field.Uint64();
+            break;
+        }
+    }
+    lines->Start().Add(record.ordinal).Add(" MESSAGE ").AddQuoted(prefix).Add(" ");
+    if (content.size() == total && IsUtf8(content))
+        lines->AddQuoted(content);
+    else if (content.size() == total)
+        lines->Add("\\x").AddHex(content);
+    else
+        lines->Add("bytes ").Add(offset).Add("+").Add(content.size()).Add(" of ").Add(total);
 }
 
 /* Changes that are counted and not sent. */
@@ -638,6 +659,13 @@ void AddBatchHeader(const BatchView& batch, Lines* lines)
         lines->Start().Add("in progress");
         if (lines->positions())
             lines->Add(" xid=").Add(batch.in_progress_xid);
+    }
+    if (batch.kind == BatchKind::kMessage) {
+        lines->Start().Add("message of no transaction");
+        if (lines->positions())
+            lines->Add(" lsn=").AddLsn(batch.committed.commit_lsn);
+        if (lines->positions())
+            lines->Add(" end_lsn=").AddLsn(batch.committed.end_lsn);
     }
     if (batch.kind != BatchKind::kCommitted)
         return;

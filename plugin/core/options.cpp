@@ -49,7 +49,7 @@ bool ParseInt(const char* text, long* out)
 
 extern "C" w2l_options w2l_default_options(void) noexcept
 {
-    return {W2L_DEFAULT_BATCH_BYTES, false, false};
+    return {W2L_DEFAULT_BATCH_BYTES, false, false, true};
 }
 
 extern "C" w2l_option_answer w2l_take_option(const char* name, const char* value, w2l_options* out,
@@ -72,9 +72,12 @@ extern "C" w2l_option_answer w2l_take_option(const char* name, const char* value
         const bool ok = ParseBool(value, &on);
         if (ok && Is(name, "streaming"))
             out->streaming = on;
-        if (ok && (!on || Is(name, "streaming")))
+        if (ok && Is(name, "messages"))
+            out->messages = on;
+        if (ok && (!on || !Is(name, "two_phase")))
             return W2L_OPTION_TAKEN;
-        *hint = ok ? "Leave it out, or set it to off." : "Use on or off.";
+        *hint = ok ? "Leave it out, or set it to off: a prepared transaction is sent when it commits."
+                   : "Use on or off.";
         return ok ? W2L_OPTION_NOT_SERVED : W2L_OPTION_INVALID_VALUE;
     }
     if (Is(name, "origin")) {

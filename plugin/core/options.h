@@ -24,6 +24,7 @@ typedef struct w2l_options {
     int max_batch_bytes; /* a batch is sent once it holds this much */
     bool local_origin_only;
     bool streaming; /* transactions are sent while they are in progress */
+    bool messages;  /* logical messages are sent, as far as wal2lake.message_prefixes allows */
 } w2l_options;
 
 typedef enum w2l_option_answer {

@@ -33,12 +33,12 @@ constexpr size_t kRelationOverhead = 160;
 
 namespace batch_field
 {
-constexpr uint32_t kCommitted = 1, kInProgress = 2, kRecords = 5, kLast = 6;
+constexpr uint32_t kCommitted = 1, kInProgress = 2, kMessage = 4, kRecords = 5, kLast = 6;
 }
 namespace record_field
 {
-constexpr uint32_t kOrdinal = 1, kSubxid = 2, kRelation = 3, kChange = 4, kTruncate = 5, kStats = 7,
-                   kValueChunk = 8, kDdl = 9, kStreamAbort = 10, kSkipped = 11;
+constexpr uint32_t kOrdinal = 1, kSubxid = 2, kRelation = 3, kChange = 4, kTruncate = 5, kMessage = 6,
+                   kStats = 7, kValueChunk = 8, kDdl = 9, kStreamAbort = 10, kSkipped = 11;
 }
 namespace change_field
 {
@@ -447,6 +447,11 @@ extern "C" size_t w2l_bound_ddl(const w2l_ddl* ddl) noexcept
     return bound;
 }
 
+extern "C" size_t w2l_bound_message(const w2l_message* message) noexcept
+{
+    return kChangeOverhead + std::strlen(message->prefix) + message->length;
+}
+
 extern "C" size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) noexcept
 {
     size_t bound = kChangeOverhead;
@@ -477,6 +482,17 @@ extern "C" w2l_status w2l_batch_begin_in_progress(w2l_batch* batch, uint32_t xid
         protozero::pbf_writer writer(facts);
         AddUint(writer, 1, xid);
         return BeginBatch(batch, batch_field::kInProgress, facts);
+    });
+}
+
+extern "C" w2l_status w2l_batch_begin_message(w2l_batch* batch, uint64_t lsn, uint64_t end_lsn) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string facts;
+        protozero::pbf_writer writer(facts);
+        AddUint(writer, 1, end_lsn);
+        AddUint(writer, 2, lsn);
+        return BeginBatch(batch, batch_field::kMessage, facts);
     });
 }
 
@@ -590,6 +606,20 @@ extern "C" w2l_status w2l_batch_append_ddl(w2l_batch* batch, const w2l_ddl* ddl)
         AddText(message, 9, ddl->parent_namespace);
         AddText(message, 10, ddl->parent_name);
         return AppendRecord(batch, Record(ddl->ordinal, ddl->subxid, record_field::kDdl, body));
+    });
+}
+
+extern "C" w2l_status w2l_batch_append_message(w2l_batch* batch, const w2l_message* message) noexcept
+{
+    return Guarded([&]() -> w2l_status {
+        std::string body;
+        protozero::pbf_writer writer(body);
+        AddText(writer, 1, message->prefix);
+        if (message->length > 0)
+            writer.add_bytes(2, message->bytes, message->length);
+        AddUint(writer, 3, message->offset);
+        AddUint(writer, 4, message->total);
+        return AppendRecord(batch, Record(message->ordinal, message->subxid, record_field::kMessage, body));
     });
 }
 

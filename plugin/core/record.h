@@ -167,6 +167,17 @@ typedef struct w2l_ddl {
     uint32_t subxid;
 } w2l_ddl;
 
+/* A logical message, or a piece of one. */
+typedef struct w2l_message {
+    uint64_t ordinal;
+    const char* prefix;
+    uint64_t offset; /* bytes of the content before these */
+    uint64_t total;  /* bytes of the content */
+    const char* bytes;
+    size_t length;
+    uint32_t subxid;
+} w2l_message;
+
 typedef struct w2l_relation_stats {
     uint32_t oid;
     const char* namespace_;
@@ -207,14 +218,16 @@ size_t w2l_bound_chunk(const w2l_chunk* chunk) W2L_NOEXCEPT;
 size_t w2l_bound_relation(const w2l_relation* relation) W2L_NOEXCEPT;
 size_t w2l_bound_truncate(const w2l_truncate* truncate) W2L_NOEXCEPT;
 size_t w2l_bound_ddl(const w2l_ddl* ddl) W2L_NOEXCEPT;
+size_t w2l_bound_message(const w2l_message* message) W2L_NOEXCEPT;
 size_t w2l_bound_stats(const w2l_relation_stats* stats, size_t count) W2L_NOEXCEPT;
 
 /* Upper bound of any record of stream control. */
 #define W2L_CONTROL_BOUND 48
 
-/* Start a batch of a committed transaction, or of one in progress; what the buffer held is gone. */
+/* Start a batch of a committed transaction, of one in progress, or of a message that belongs to none; what the buffer held is gone. */
 w2l_status w2l_batch_begin(w2l_batch* batch, const w2l_committed* committed) W2L_NOEXCEPT;
 w2l_status w2l_batch_begin_in_progress(w2l_batch* batch, uint32_t xid) W2L_NOEXCEPT;
+w2l_status w2l_batch_begin_message(w2l_batch* batch, uint64_t lsn, uint64_t end_lsn) W2L_NOEXCEPT;
 
 /*
  * Append one record. On any status but W2L_OK the batch is as it was before. A
@@ -226,6 +239,7 @@ w2l_status w2l_batch_append_chunk(w2l_batch* batch, const w2l_chunk* chunk) W2L_
 w2l_status w2l_batch_append_relation(w2l_batch* batch, const w2l_relation* relation) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_truncate(w2l_batch* batch, const w2l_truncate* truncate) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_ddl(w2l_batch* batch, const w2l_ddl* ddl) W2L_NOEXCEPT;
+w2l_status w2l_batch_append_message(w2l_batch* batch, const w2l_message* message) W2L_NOEXCEPT;
 w2l_status w2l_batch_append_stats(w2l_batch* batch, const w2l_relation_stats* stats,
                                   size_t count) W2L_NOEXCEPT;
 /* In a batch in progress: `subxid` (0: all of it) has aborted. */

@@ -32,6 +32,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 
 #include "server/compat.h"
 
@@ -47,6 +48,8 @@ extern PGDLLEXPORT void _PG_init(void);
 static char* key_file_setting = NULL;
 static char* admin_role_setting = NULL;
 static char* message_prefixes_setting = NULL;
+/* What it says: texts, each with its NUL, then an empty one. NULL: none. */
+static const char* message_prefixes = NULL;
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
 static object_access_hook_type previous_object_access = NULL;
@@ -82,6 +85,58 @@ static bool is_admin(Oid role)
     return OidIsValid(admin) && has_privs_of_role(role, admin);
 }
 
+/* ASCII alone: a prefix is compared as bytes and sent as UTF-8, whatever the database's encoding. */
+static bool is_fit_prefix(const char* prefix)
+{
+    for (const char* at = prefix; *at != '\0'; at++)
+        if (IS_HIGHBIT_SET(*at))
+            return false;
+    return prefix[0] != '\0';
+}
+
+static bool check_message_prefixes(char** value, void** extra, GucSource source)
+{
+    List* prefixes;
+    ListCell* cell;
+    size_t size = strlen(*value) + 2;
+    char* at;
+
+    if (!SplitGUCList(pstrdup(*value), ',', &prefixes)) {
+        GUC_check_errdetail("List syntax is invalid.");
+        return false;
+    }
+    foreach (cell, prefixes)
+        if (!is_fit_prefix(lfirst(cell))) {
+            GUC_check_errdetail("A prefix is not empty and holds ASCII alone.");
+            return false;
+        }
+    at = *extra = guc_malloc(LOG, size);
+    if (at == NULL)
+        return false;
+    memset(at, 0, size);
+    foreach (cell, prefixes) {
+        size_t length = strlen(lfirst(cell)) + 1;
+
+        memcpy(at, lfirst(cell), length);
+        at += length;
+    }
+    return true;
+}
+
+static void assign_message_prefixes(const char* value, void* extra)
+{
+    message_prefixes = extra;
+}
+
+static bool message_may_leave(const char* prefix)
+{
+    if (message_prefixes != NULL)
+        for (const char* at = message_prefixes; *at != '\0'; at += strlen(at) + 1)
+            if (strcmp(at, prefix) == 0)
+                return true;
+    return false;
+}
+
 static void define_settings(void)
 {
     DefineCustomStringVariable(
@@ -92,10 +147,10 @@ static void define_settings(void)
     DefineCustomStringVariable("wal2lake.admin_role", "Role whose members may loosen labels.",
                                "Empty: superusers alone may.", &admin_role_setting, "", PGC_SIGHUP, 0, NULL,
                                NULL, NULL);
-    DefineCustomStringVariable("wal2lake.message_prefixes",
-                               "Prefixes of logical messages that may leave the server.",
-                               "Empty: none may. Messages are not sent yet, whatever the setting says.",
-                               &message_prefixes_setting, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+    DefineCustomStringVariable(
+        "wal2lake.message_prefixes", "Prefixes of logical messages that may leave the server.",
+        "A list; a prefix must be the same to the letter. Empty: none may.", &message_prefixes_setting, "",
+        PGC_SIGHUP, 0, check_message_prefixes, assign_message_prefixes, NULL);
     MarkGUCPrefixReserved("wal2lake");
 }
 
@@ -435,7 +490,7 @@ static void process_utility(PlannedStmt* pstmt, const char* query_string, bool r
 
 void _PG_init(void)
 {
-    static Wal2lakePolicy policy = {WAL2LAKE_POLICY_VERSION, key_file, is_admin};
+    static Wal2lakePolicy policy = {WAL2LAKE_POLICY_VERSION, key_file, is_admin, message_may_leave};
 
     if (!process_shared_preload_libraries_in_progress)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

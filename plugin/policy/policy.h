@@ -12,7 +12,7 @@
 #define WAL2LAKE_PROVIDER "wal2lake"
 /* find_rendezvous_variable() of this name points to a Wal2lakePolicy, or is NULL. */
 #define WAL2LAKE_POLICY_RENDEZVOUS "wal2lake_policy"
-#define WAL2LAKE_POLICY_VERSION 1
+#define WAL2LAKE_POLICY_VERSION 2
 
 typedef struct Wal2lakePolicy {
     int version; /* WAL2LAKE_POLICY_VERSION of the library */
@@ -20,6 +20,8 @@ typedef struct Wal2lakePolicy {
     const char* (*key_file)(void);
     /* True if the role is a superuser or has the privileges of wal2lake.admin_role. */
     bool (*is_admin)(Oid role);
+    /* True if wal2lake.message_prefixes names the prefix of a logical message, now. */
+    bool (*message_may_leave)(const char* prefix);
 } Wal2lakePolicy;
 
 #endif

@@ -93,12 +93,17 @@ static void send_batch(Session* session, bool last)
 static void open_batch(Session* session)
 {
     const Transaction* transaction = session->transaction;
+    const w2l_committed* facts = &transaction->facts;
+    w2l_status status;
 
     reserve(session, W2L_BATCH_OVERHEAD);
-    report_status(transaction->in_progress
-                      ? w2l_batch_begin_in_progress(&session->batch, transaction->facts.xid)
-                      : w2l_batch_begin(&session->batch, &transaction->facts),
-                  "opening a batch");
+    if (transaction->is_message)
+        status = w2l_batch_begin_message(&session->batch, facts->commit_lsn, facts->end_lsn);
+    else if (transaction->in_progress)
+        status = w2l_batch_begin_in_progress(&session->batch, facts->xid);
+    else
+        status = w2l_batch_begin(&session->batch, facts);
+    report_status(status, "opening a batch");
 }
 
 /* What was skipped before the record that is appended next. */
@@ -180,6 +185,24 @@ void batch_append_ddl(Session* session, const w2l_ddl* ddl)
     make_room(session, w2l_bound_ddl(ddl));
     report_status(w2l_batch_append_ddl(&session->batch, ddl), "encoding a ddl");
     send_if_full(session);
+}
+
+void batch_append_message(Session* session, const char* prefix, const char* content, size_t length)
+{
+    w2l_message message = {0};
+
+    message.ordinal = session->transaction->ordinal;
+    message.subxid = session->subxid;
+    message.prefix = prefix;
+    message.total = length;
+    do {
+        message.bytes = content + message.offset;
+        message.length = Min(length - message.offset, CHUNK_BYTES);
+        make_room(session, w2l_bound_message(&message));
+        report_status(w2l_batch_append_message(&session->batch, &message), "encoding a message");
+        send_if_full(session);
+        message.offset += message.length;
+    } while (message.offset < length);
 }
 
 static void append_stats(Session* session, const w2l_relation_stats* stats, size_t count)

@@ -62,8 +62,8 @@ static void check_catalogs(Session* session)
 void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options, bool is_init)
 {
     Session* session = MemoryContextAllocZero(ctx->context, sizeof(Session));
-    const Wal2lakePolicy* policy = require_policy();
 
+    session->policy = require_policy();
     session->context = ctx;
     if (MyReplicationSlot->data.two_phase)
         ereport(ERROR,
@@ -79,7 +79,7 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
     session->value_context = AllocSetContextCreate(ctx->context, "wal2lake value", ALLOCSET_DEFAULT_SIZES);
     session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
     session->values = MemoryContextAllocZero(ctx->context, sizeof(w2l_value) * 2 * MaxHeapAttributeNumber);
-    session->keys = key_ring_load(ctx->context, policy);
+    session->keys = key_ring_load(ctx->context, session->policy);
     policy_cache_create(session);
     check_catalogs(session);
 
@@ -281,18 +281,48 @@ void wal2lake_truncate(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, int r
     send_truncate(session_of(ctx), relation_count, relations, change);
 }
 
-void skip_message(Session* session)
+static bool may_leave(Session* session, const char* prefix)
 {
-    session->transaction->ordinal++;
-    skip(session);
+    return session->options.messages && session->policy->message_may_leave(prefix);
 }
 
-/* Messages are free text that any role may write: none leaves the server yet. */
+void send_message(Session* session, const char* prefix, const char* content, Size length)
+{
+    session->transaction->ordinal++;
+    if (may_leave(session, prefix))
+        batch_append_message(session, prefix, content, length);
+    else
+        skip(session);
+}
+
+/* Sent at once, as a transaction of its own: it counts whatever becomes of the one that wrote it. */
+static void send_lone_message(LogicalDecodingContext* ctx, const char* prefix, const char* content,
+                              Size length)
+{
+    Session* session = session_of(ctx);
+
+    if (!may_leave(session, prefix))
+        return;
+    memset(&session->committed, 0, sizeof(session->committed));
+    begin_replay(session, &session->committed);
+    session->committed.is_message = true;
+    /* Its record is the one that is decoded now. The position that the server gives is that of its end alone. */
+    session->committed.facts.commit_lsn = ctx->reader->ReadRecPtr;
+    session->committed.facts.end_lsn = ctx->reader->EndRecPtr;
+    session->committed.ordinal = 1;
+    batch_append_message(session, prefix, content, length);
+    batch_end_transaction(session);
+    session->transaction = NULL;
+}
+
+/* Messages are free text that any role may write: only those leave whose prefix the server's settings name. */
 void wal2lake_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn, XLogRecPtr message_lsn,
                       bool transactional, const char* prefix, Size message_size, const char* message)
 {
     if (transactional)
-        skip_message(session_of(ctx));
+        send_message(session_of(ctx), prefix, message, message_size);
+    else
+        send_lone_message(ctx, prefix, message, message_size);
 }
 
 bool wal2lake_filter_by_origin(LogicalDecodingContext* ctx, ReplOriginId origin_id)

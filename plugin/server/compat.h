@@ -27,6 +27,11 @@
 #include "varatt.h"
 #endif
 
+/* 16: what a setting's hook keeps comes from a place of its own; before, from malloc. */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(level, size) malloc(size)
+#endif
+
 /* 17: a change holds its tuples; before, each in a buffer. Either may be NULL. */
 #if PG_VERSION_NUM >= 170000
 #define tuple_of_change(tuple) (tuple)

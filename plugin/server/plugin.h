@@ -98,6 +98,7 @@ typedef struct SkippedRun {
 typedef struct Transaction {
     w2l_committed facts; /* the xid alone until it commits */
     bool in_progress;    /* what is sent of it goes out in batches of that kind */
+    bool is_message;     /* it is none, but a message that belongs to none; the facts are its position */
     uint64 ordinal;      /* of the latest change */
     bool wrote;          /* a frame of it was sent */
     SkippedRun* skipped; /* in progress: runs of changes since the last record; NULL or MAX_SKIPPED_RUNS */
@@ -107,6 +108,7 @@ typedef struct Transaction {
 struct Session {
     LogicalDecodingContext* context;
     w2l_options options;
+    const Wal2lakePolicy* policy;
 
     struct KeyRing* keys;
 
@@ -234,7 +236,8 @@ extern void take_commit_facts(ReorderBufferTXN* txn, w2l_committed* facts);
 extern void send_change(Session* session, Relation relation, ReorderBufferChange* change);
 extern void send_truncate(Session* session, int relation_count, Relation relations[],
                           ReorderBufferChange* change);
-extern void skip_message(Session* session);
+/* Counts a message of the transaction at hand, and sends it if it may leave. */
+extern void send_message(Session* session, const char* prefix, const char* content, Size length);
 
 /* batch.c: the open batch. */
 extern void batch_append_table(Session* session, Table* table);
@@ -244,6 +247,8 @@ extern void batch_append_value(Session* session, const Column* column, w2l_value
                                size_t length);
 extern void batch_append_truncate(Session* session, const w2l_truncate* truncate);
 extern void batch_append_ddl(Session* session, const w2l_ddl* ddl);
+/* A logical message, in pieces where it is large. */
+extern void batch_append_message(Session* session, const char* prefix, const char* content, size_t length);
 extern void batch_append_stats(Session* session);
 /* The change at hand is counted and not sent. */
 extern void batch_note_skipped(Session* session);

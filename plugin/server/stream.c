@@ -88,10 +88,11 @@ void wal2lake_stream_message(LogicalDecodingContext* ctx, ReorderBufferTXN* txn,
 {
     Session* session = session_of(ctx);
 
+    /* One that belongs to no transaction waits for none. */
     if (!transactional)
-        return;
+        elog(ERROR, "wal2lake: unexpected message in a transaction in progress");
     take_subtransaction(session, txn, TransactionIdIsValid(CheckXidAlive) ? CheckXidAlive : txn->xid);
-    skip_message(session);
+    send_message(session, prefix, message, message_size);
 }
 
 /*

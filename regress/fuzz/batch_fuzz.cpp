@@ -154,6 +154,10 @@ void Compare(const Walk& ours, const v1::Batch& theirs)
         FUZZ_CHECK(ours.batch.committed.end_lsn == theirs.committed().end_lsn());
         FUZZ_CHECK(ours.batch.committed.commit_time_us == theirs.committed().commit_time_us());
         FUZZ_CHECK(ours.batch.committed.streamed == theirs.committed().streamed());
+    } else if (theirs.has_message()) {
+        FUZZ_CHECK(ours.batch.committed.commit_lsn == theirs.message().lsn());
+        FUZZ_CHECK(ours.batch.committed.end_lsn == theirs.message().end_lsn());
+        FUZZ_CHECK(ours.batch.committed.xid == 0 && ours.batch.committed.commit_time_us == 0);
     }
     FUZZ_CHECK(ours.batch.in_progress_xid == theirs.in_progress().xid());
     FUZZ_CHECK(ours.records.size() == static_cast<size_t>(theirs.records_size()));

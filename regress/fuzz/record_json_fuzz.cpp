@@ -39,7 +39,9 @@ size_t Expected(const v1::Batch& batch)
     size_t lines = 0;
     for (const v1::Record& record : batch.records())
         lines += record.has_relation() || record.has_change() || record.has_truncate() ||
-                 record.has_stats() || record.has_ddl();
+                 record.has_stats() || record.has_ddl() ||
+                 (record.has_message() &&
+                  record.message().offset() + record.message().content().size() == record.message().total());
     return lines;
 }
 

@@ -27,7 +27,7 @@ std::optional<uint64_t> TransactionsIn(std::string_view file, size_t step)
     bool open = false;
     SegmentReader reader([&](const MessageView& message, const BatchView& batch) -> Result<Done> {
         FUZZ_CHECK(message.batch == batch.bytes);
-        if (batch.kind != BatchKind::kCommitted)
+        if (!batch.placed())
             return Done{};
         // Order as the contract has it: by commit, each behind the end of the one before.
         FUZZ_CHECK(open || batch.committed.commit_lsn >= end_lsn);
@@ -62,7 +62,7 @@ void CheckFilter(std::string_view file, uint64_t transactions, uint64_t lsn)
     FUZZ_CHECK(kept.ok());
     uint64_t behind = 0;
     const auto counted = CheckSegment(file, [&](const MessageView&, const BatchView& batch) -> Result<Done> {
-        behind += batch.kind == BatchKind::kCommitted && batch.last && batch.committed.end_lsn > lsn;
+        behind += batch.placed() && batch.last && batch.committed.end_lsn > lsn;
         return Done{};
     });
     FUZZ_CHECK(counted.ok() && behind <= transactions && kept.value().transactions == behind);
@@ -108,7 +108,7 @@ std::optional<std::string> Write(std::string_view input)
         if (!NextMessage(bytes, &message, &consumed).ok() || !ScanBatch(message.batch, &batch).ok())
             return std::nullopt;
         const CommittedView& now = batch.committed;
-        if (batch.kind != BatchKind::kCommitted || now.end_lsn <= now.commit_lsn)
+        if (!batch.placed() || now.end_lsn <= now.commit_lsn)
             return std::nullopt;
         if (open ? open->end_lsn != now.end_lsn : now.commit_lsn < end)
             return std::nullopt;

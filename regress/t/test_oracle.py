@@ -111,7 +111,7 @@ def _alter(**what):
 @pytest.mark.parametrize("mutate, complaint", [
     (lambda ours: ours.pop(), "701 ending at FA is lost"),
     (lambda ours: ours.insert(1, ours[0]), "in the lake twice"),
-    (lambda ours: ours.append(SimpleNamespace(xid=9, end_lsn=999, changes=[], ddl=[])), "in the lake alone"),
+    (lambda ours: ours.append(SimpleNamespace(xid=9, end_lsn=999, changes=[], ddl=[], messages=[])), "in the lake alone"),
     (_swap, "out of order"),
     (lambda ours: ours[0].changes.pop(), "changes"),
     (lambda ours: setattr(ours[0].changes[1], "ordinal", 3), "changes"),

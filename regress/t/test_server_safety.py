@@ -92,7 +92,7 @@ def test_no_session_may_set_ours(labelled):
 
 @pytest.mark.parametrize("options", [
     ("unheard_of", "1"), ("max_batch_bytes", "0"), ("max_batch_bytes", "-1"), ("max_batch_bytes", "x"),
-    ("max_batch_bytes", "99999999999999999999"), ("streaming", "parallel"), ("two_phase", "on"), ("messages", "on"),
+    ("max_batch_bytes", "99999999999999999999"), ("streaming", "parallel"), ("two_phase", "on"), ("messages", "app"),
     ("origin", "somebody"), ("tables", "public.t"), ("", ""), ("x" * 5000, "y" * 5000),
     ("max_batch_bytes", "1024", "max_batch_bytes", "x")])
 def test_an_option_that_is_not_served_is_refused(labelled, options):
@@ -105,7 +105,7 @@ def test_an_option_that_is_not_served_is_refused(labelled, options):
     assert labelled.slot.peek() == labelled.expected
 
 
-@pytest.mark.parametrize("options", [("streaming", "off"), ("streaming", "on"), ("two_phase", "off"), ("messages", "off"),
+@pytest.mark.parametrize("options", [("streaming", "off"), ("streaming", "on"), ("two_phase", "off"), ("messages", "off"), ("messages", "on"),
                                      ("origin", "any"), ("origin", "none"), ("max_batch_bytes", "2048")])
 def test_an_option_that_is_served_shows_no_more(labelled, options):
     assert labelled.slot.peek(*options) == labelled.expected

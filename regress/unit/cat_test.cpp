@@ -258,6 +258,65 @@ TEST(RecordJson, ShowsDdl)
     EXPECT_EQ(Lines(batch, {"", 0x101, false}).size(), 0U);
 }
 
+v1::Message* AddMessage(v1::Batch* batch, uint64_t ordinal, const std::string& content)
+{
+    auto* record = batch->add_records();
+    record->set_ordinal(ordinal);
+    record->mutable_message()->set_prefix("app");
+    record->mutable_message()->set_content(content);
+    record->mutable_message()->set_total(content.size());
+    return record->mutable_message();
+}
+
+TEST(RecordJson, ShowsMessages)
+{
+    v1::Batch batch = test::Committed(7, 0x100, 0x180);
+    batch.mutable_committed()->set_commit_time_us(0);
+    AddMessage(&batch, 2, "it's \"text\"");
+    AddMessage(&batch, 3, std::string("\0\xff", 2));
+    AddMessage(&batch, 4, "");
+    const auto line = [](const char* ordinal, const char* content) {
+        return std::string(R"({"op":"MESSAGE","prefix":"app","commit_lsn":"0/100","ordinal":)") + ordinal +
+               R"(,"xid":7,"commit_time":"1970-01-01T00:00:00.000000Z","transactional":true,"content":)" +
+               content + "}\n";
+    };
+    EXPECT_EQ(Lines(batch), (std::vector<std::string>{line("2", R"("it's \"text\"")"),
+                                                      line("3", R"({"bytes":"00ff"})"), line("4", R"("")")}));
+    EXPECT_EQ(Lines(batch, {"", 0x101, false}).size(), 0U);
+    EXPECT_EQ(Lines(batch, {"public.users", 0, false}).size(), 0U);
+}
+
+TEST(RecordJson, PutsThePiecesOfAMessageTogether)
+{
+    v1::Batch first;
+    first.mutable_message()->set_lsn(0x100);
+    first.mutable_message()->set_end_lsn(0x180);
+    v1::Batch second = first;
+    AddMessage(&first, 1, "one ")->set_total(7);
+    v1::Message* rest = AddMessage(&second, 1, "two");
+    rest->set_total(7);
+    rest->set_offset(4);
+    std::vector<std::string> lines;
+    const auto emit = [&](const std::string& line) {
+        lines.push_back(line);
+        return true;
+    };
+    RecordPrinter printer({}, emit);
+    ASSERT_TRUE(printer.Print(first.SerializeAsString()).ok());
+    EXPECT_EQ(lines.size(), 0U);
+    ASSERT_TRUE(printer.Print(second.SerializeAsString()).ok());
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0], R"({"op":"MESSAGE","prefix":"app","commit_lsn":"0/100","ordinal":1,)"
+                        R"("transactional":false,"content":"one two"})"
+                        "\n");
+    // A piece that does not follow.
+    EXPECT_FALSE(printer.Print(second.SerializeAsString()).ok());
+    // Before what is asked for.
+    RecordPrinter later({"", 0x101, false}, emit);
+    ASSERT_TRUE(later.Print(first.SerializeAsString()).ok());
+    EXPECT_EQ(lines.size(), 1U);
+}
+
 TEST(RecordJson, FindsDdlOfATableByEachOfItsNames)
 {
     v1::Batch batch = test::Committed(7, 0x100, 0x180);

@@ -154,6 +154,24 @@ TEST(FrameReader, TellsTheKindsOfBatchesApart)
     EXPECT_EQ(kind_of(batch), BatchKind::kMessage);
 }
 
+TEST(FrameReader, AMessageOfNoTransactionHasAPlace)
+{
+    v1::Batch batch;
+    batch.mutable_message()->set_lsn(0x100000028);
+    batch.mutable_message()->set_end_lsn(0x1000000A8);
+    const std::string bytes = batch.SerializeAsString();
+    BatchView view;
+    ASSERT_TRUE(ScanBatch(bytes, &view).ok());
+    EXPECT_TRUE(view.placed());
+    EXPECT_EQ(view.committed.commit_lsn, 0x100000028U);
+    EXPECT_EQ(view.committed.end_lsn, 0x1000000A8U);
+    EXPECT_EQ(view.committed.commit_time_us, 0);
+    batch.mutable_in_progress()->set_xid(1);
+    const std::string other = batch.SerializeAsString();
+    ASSERT_TRUE(ScanBatch(other, &view).ok());
+    EXPECT_FALSE(view.placed());
+}
+
 TEST(FrameReader, PeeksAtWhatABatchBelongsTo)
 {
     CommittedView committed;

@@ -74,6 +74,21 @@ inline v1::Batch Committed(uint32_t xid, uint64_t commit_lsn, uint64_t end_lsn, 
     return batch;
 }
 
+// A message that belongs to no transaction.
+inline std::string LoneMessage(uint64_t lsn, uint64_t end_lsn)
+{
+    v1::Batch batch;
+    batch.mutable_message()->set_lsn(lsn);
+    batch.mutable_message()->set_end_lsn(end_lsn);
+    batch.set_last(true);
+    auto* record = batch.add_records();
+    record->set_ordinal(1);
+    record->mutable_message()->set_prefix("app");
+    record->mutable_message()->set_content("text");
+    record->mutable_message()->set_total(4);
+    return Message(batch);
+}
+
 // A transaction of one batch with `rows` inserts into relation 1, which it
 // announces where `announce`.
 inline std::string Transaction(uint32_t xid, uint64_t commit_lsn, uint64_t end_lsn, bool announce = true,

@@ -146,7 +146,7 @@ class Rig
             auto facts = CheckSegment(
                 bytes,
                 [&](const MessageView&, const BatchView& batch) {
-                    if (batch.kind == BatchKind::kCommitted && batch.last)
+                    if (batch.placed() && batch.last)
                         ends.push_back(batch.committed.end_lsn);
                     return Result<Done>(Done{});
                 },

@@ -67,6 +67,9 @@ class MadeLog
         Write(std::move(sealed));
     }
 
+    // A message that belongs to no transaction, and nothing else.
+    void AddMessage() { Write(Sealed(LoneMessage(Commit(next_), Start(next_) + kStep))); }
+
     void AddIdle()
     {
         SealedSegment sealed;
@@ -101,10 +104,13 @@ class MadeLog
 
     SealedSegment Sealed() const
     {
+        return Sealed(Transaction(static_cast<uint32_t>(next_), Commit(next_), Start(next_) + kStep));
+    }
+
+    static SealedSegment Sealed(const std::string& bytes)
+    {
         SegmentBuilder builder;
         RelationMap relations;
-        const std::string bytes =
-            Transaction(static_cast<uint32_t>(next_), Commit(next_), Start(next_) + kStep);
         MessageView message;
         BatchView batch;
         size_t consumed = 0;

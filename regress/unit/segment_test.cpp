@@ -111,6 +111,26 @@ TEST(Segment, RepeatsRelationsAnnouncedBefore)
     EXPECT_EQ(kinds, (std::vector<BatchKind>{BatchKind::kNone, BatchKind::kCommitted}));
 }
 
+TEST(Segment, MessagesOfNoTransactionStandAmongThemAndSayNoTime)
+{
+    SegmentBuilder builder;
+    RelationMap relations;
+    ASSERT_TRUE(Add(&builder, &relations, test::LoneMessage(0x108, 0x110)).ok());
+    ASSERT_TRUE(Add(&builder, &relations, test::Transaction(1, 0x110, 0x120)).ok());
+    ASSERT_TRUE(Add(&builder, &relations, test::LoneMessage(0x120, 0x128)).ok());
+    auto facts = CheckSegment(AssembleSegment(Header(), builder.Seal()).bytes);
+    ASSERT_TRUE(facts.ok()) << facts.error().text;
+    EXPECT_EQ(facts.value().footer.transactions(), 3U);
+    EXPECT_EQ(facts.value().footer.end_lsn(), 0x128U);
+    EXPECT_EQ(facts.value().footer.first_commit_time_us(), 0x120 * 1000);
+    EXPECT_EQ(facts.value().footer.last_commit_time_us(), 0x120 * 1000);
+    ASSERT_TRUE(Add(&builder, &relations, test::LoneMessage(0x130, 0x138)).ok());
+    facts = CheckSegment(AssembleSegment(Header(), builder.Seal()).bytes);
+    ASSERT_TRUE(facts.ok()) << facts.error().text;
+    EXPECT_EQ(facts.value().footer.transactions(), 1U);
+    EXPECT_EQ(facts.value().footer.last_commit_time_us(), 0);
+}
+
 TEST(Segment, RefusesAChangeOfAnUnknownRelation)
 {
     SegmentBuilder builder;

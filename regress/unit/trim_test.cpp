@@ -176,6 +176,33 @@ TEST_F(Trim, IdleSegmentsGoWithThoseBefore)
     ExpectKept(7);
 }
 
+// Messages that belong to no transaction say no time: they may be as young as what follows.
+TEST_F(Trim, MessagesGoWithThoseBehind)
+{
+    log_.AddMessage();
+    log_.Fill(2);
+    log_.AddMessage();
+    log_.AddIdle();
+    log_.AddMessage();
+    log_.Fill(2);
+    log_.AddMessage();
+    log_.AddIdle();
+    // 1 message, 2 and 3, 4 message, 5 idle, 6 message, 7 and 8, 9 message, 10 idle.
+    Do(Older(MadeLog::Time(2)));
+    ExpectKept(1);
+    Do(Older(MadeLog::Time(3)));
+    ExpectKept(3);
+    Do(Older(MadeLog::Time(7)));
+    ExpectKept(4);
+    Do(Before(MadeLog::Start(6)));
+    ExpectKept(6);
+    Do(Older(MadeLog::Time(8)));
+    ExpectKept(8);
+    // Nothing tells how old 9 is.
+    Do(Older(MadeLog::Time(100)));
+    ExpectKept(9);
+}
+
 TEST_F(Trim, NeitherGenesisNorTailEverGoes)
 {
     EXPECT_TRUE(Do(Older(INT64_MAX)).empty());

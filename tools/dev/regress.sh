@@ -37,6 +37,7 @@ max_wal_senders = 8
 shared_preload_libraries = 'wal2lake_policy'
 wal2lake.key_file = '$work/keys'
 wal2lake.admin_role = 'wal2lake_admin'
+wal2lake.message_prefixes = 'app, "with, comma", app.long'
 log_min_messages = debug1
 autovacuum_naptime = '1d'
 fsync = off

@@ -234,7 +234,7 @@ bool Machine::TakeBatch(const MessageView& message)
         repeated_relation_bytes_ += relations_.bytes() - before;
         return announced.ok() || fail(announced.error().text);
     }
-    if (batch.kind != BatchKind::kCommitted)
+    if (!batch.placed())
         return fail("it belongs to no committed transaction");
 
     const CommittedView& committed = batch.committed;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/wire_reader.h"
 #include "digest.h"
 #include "json_writer.h"
 #include "lsn.h"
@@ -153,10 +154,18 @@ Result<Done> WriteRow(const v1::Relation& relation, const v1::Row& row, bool onl
     return Done{};
 }
 
+// Where the batch stands among the others; absent where it is of no place.
+std::optional<uint64_t> PositionOf(const v1::Batch& batch)
+{
+    if (batch.has_message())
+        return batch.message().lsn();
+    return batch.has_committed() ? std::optional(batch.committed().commit_lsn()) : std::nullopt;
+}
+
 void WriteTransaction(const v1::Batch& batch, uint64_t ordinal, JsonWriter* json)
 {
-    if (batch.has_committed())
-        json->Key("commit_lsn").String(FormatLsn(batch.committed().commit_lsn()));
+    if (const auto position = PositionOf(batch))
+        json->Key("commit_lsn").String(FormatLsn(*position));
     if (ordinal != 0)
         json->Key("ordinal").Uint(ordinal);
     if (batch.has_committed()) {
@@ -193,7 +202,7 @@ Result<Done> RecordPrinter::Print(std::string_view batch_bytes)
 
 Result<Done> RecordPrinter::PrintRecord(const v1::Batch& batch, const v1::Record& record)
 {
-    const bool wanted = !batch.has_committed() || batch.committed().commit_lsn() >= filter_.from_lsn;
+    const bool wanted = PositionOf(batch).value_or(UINT64_MAX) >= filter_.from_lsn;
     switch (record.record_case()) {
     case v1::Record::kRelation:
         relations_[record.relation().id()] = record.relation();
@@ -214,8 +223,10 @@ Result<Done> RecordPrinter::PrintRecord(const v1::Batch& batch, const v1::Record
         if (wanted && filter_.relations && filter_.table.empty())
             PrintStats(batch, record.stats());
         return Done{};
+    case v1::Record::kMessage:
+        return wanted ? PrintMessage(batch, record) : Result<Done>(Done{});
     default:
-        // Kinds of a later version, and messages, which nobody sends yet.
+        // Kinds of a later version.
         return Done{};
     }
 }
@@ -271,10 +282,15 @@ Result<Done> RecordPrinter::TakeChunk(uint64_t ordinal, const v1::ValueChunk& ch
     Chunked& value = chunked_[{chunk.side(), chunk.attnum()}];
     if (chunk.offset() == 0)
         value = {ordinal, chunk.total(), chunk.kind(), {}};
-    if (value.bytes.size() != chunk.offset() || value.ordinal != ordinal || value.total != chunk.total() ||
-        value.total - value.bytes.size() < chunk.data().size())
+    return value.Add(ordinal, chunk.offset(), chunk.total(), chunk.data());
+}
+
+Result<Done> RecordPrinter::Chunked::Add(uint64_t of, uint64_t offset, uint64_t of_all,
+                                         const std::string& piece)
+{
+    if (bytes.size() != offset || ordinal != of || total != of_all || total - bytes.size() < piece.size())
         return Damaged("a piece of a value does not follow the one before it");
-    value.bytes += chunk.data();
+    bytes += piece;
     return Done{};
 }
 
@@ -409,6 +425,35 @@ void RecordPrinter::PrintDdl(const v1::Batch& batch, const v1::Record& record)
     }
     json.EndObject();
     Line(json.Take());
+}
+
+Result<Done> RecordPrinter::PrintMessage(const v1::Batch& batch, const v1::Record& record)
+{
+    const v1::Message& message = record.message();
+    if (!filter_.table.empty())
+        return Done{};
+    // Between the chunks of no change, so that the place may be shared.
+    Chunked& whole = chunked_[{v1::ValueChunk::SIDE_UNSPECIFIED, 0}];
+    if (message.offset() == 0)
+        whole = {record.ordinal(), message.total(), v1::ValueChunk::KIND_BYTES, {}};
+    auto added = whole.Add(record.ordinal(), message.offset(), message.total(), message.content());
+    if (!added.ok() || whole.bytes.size() < whole.total)
+        return added;
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("op").String("MESSAGE");
+    json.Key("prefix").String(message.prefix());
+    WriteTransaction(batch, record.ordinal(), &json);
+    json.Key("transactional").Bool(batch.has_committed());
+    json.Key("content");
+    if (wire::IsUtf8(whole.bytes))
+        json.String(whole.bytes);
+    else
+        json.BeginObject().Key("bytes").String(Hex(whole.bytes)).EndObject();
+    json.EndObject();
+    chunked_.clear();
+    Line(json.Take());
+    return Done{};
 }
 
 void RecordPrinter::PrintStats(const v1::Batch& batch, const v1::Stats& stats)

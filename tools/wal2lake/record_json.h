@@ -21,7 +21,7 @@ namespace wal2lake
 struct RecordFilter {
     // "schema.table"; empty for all.
     std::string table;
-    // Transactions whose commit record starts before are left out.
+    // Transactions whose commit record starts before are left out, and messages of none.
     uint64_t from_lsn = 0;
     // Show Relation and Stats records too.
     bool relations = false;
@@ -56,6 +56,8 @@ class RecordPrinter
     Result<Done> PrintChange(const v1::Batch& batch, const v1::Record& record);
     Result<Done> PrintTruncate(const v1::Batch& batch, const v1::Record& record);
     void PrintDdl(const v1::Batch& batch, const v1::Record& record);
+    // Once the last of its pieces has come.
+    Result<Done> PrintMessage(const v1::Batch& batch, const v1::Record& record);
     void PrintStats(const v1::Batch& batch, const v1::Stats& stats);
     void Line(std::string text);
 
@@ -68,6 +70,9 @@ class RecordPrinter
         uint64_t total = 0;
         v1::ValueChunk::Kind kind = v1::ValueChunk::KIND_UNSPECIFIED;
         std::string bytes;
+
+        // kDamaged where the piece does not follow.
+        Result<Done> Add(uint64_t of, uint64_t offset, uint64_t of_all, const std::string& piece);
     };
     std::map<std::pair<int, uint32_t>, Chunked> chunked_;
     bool closed_ = false;

@@ -10,7 +10,7 @@ Result<SealedSegment> KeepAfter(std::string_view file, uint64_t lsn, int compres
     SegmentBuilder builder(compression_level);
     RelationMap relations;
     const auto read = CheckSegment(file, [&](const MessageView& message, const BatchView& batch) {
-        const bool kept = batch.kind == BatchKind::kCommitted && batch.committed.end_lsn > lsn;
+        const bool kept = batch.placed() && batch.committed.end_lsn > lsn;
         return kept ? builder.Add(message, batch, &relations) : relations.AnnounceAll(batch);
     });
     if (!read.ok())

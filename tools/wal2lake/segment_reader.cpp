@@ -76,6 +76,7 @@ struct SegmentReader::State {
     uint64_t messages = 0;
     CommittedView committed;
     int64_t first_commit_time_us = 0;
+    int64_t last_commit_time_us = 0;
     CountsByTable counts;
 
     ~State() { ZSTD_freeDCtx(context); }
@@ -274,7 +275,7 @@ Result<Done> SegmentReader::State::TakeMessage(const MessageView& message)
         const auto announced = relations.AnnounceAll(batch);
         if (!announced.ok())
             return Damage(where + announced.error().text);
-    } else if (batch.kind == BatchKind::kCommitted) {
+    } else if (batch.placed()) {
         const CommittedView& now = batch.committed;
         if (transaction_open && now.end_lsn != committed.end_lsn)
             return Damage(where + "the transaction before has no last batch");
@@ -282,14 +283,16 @@ Result<Done> SegmentReader::State::TakeMessage(const MessageView& message)
             return Damage(where + "transaction at " + FormatLsn(now.commit_lsn) + " is out of order");
         if (now.end_lsn <= now.commit_lsn)
             return Damage(where + "transaction at " + FormatLsn(now.commit_lsn) + " does not end after it");
-        if (transactions == 0)
-            first_commit_time_us = now.commit_time_us;
         committed = now;
         const auto tallied = tally.AddBatch(batch, &relations);
         if (!tallied.ok())
             return Damage(where + tallied.error().text);
         transaction_open = !batch.last;
         if (batch.last) {
+            if (first_commit_time_us == 0)
+                first_commit_time_us = now.commit_time_us;
+            if (now.commit_time_us != 0)
+                last_commit_time_us = now.commit_time_us;
             transactions++;
             tally.AddTo(&counts);
             tally.Clear();
@@ -343,7 +346,7 @@ Result<Done> SegmentReader::State::CompareFooter() const
     if (footer.end_lsn() < std::max(committed.end_lsn, header.start_lsn()))
         return Damage("footer ends at " + FormatLsn(footer.end_lsn()) + ", before what the segment holds");
     if (footer.first_commit_time_us() != first_commit_time_us ||
-        footer.last_commit_time_us() != committed.commit_time_us)
+        footer.last_commit_time_us() != last_commit_time_us)
         return Damage("commit times in the footer do not match the transactions");
     CountsByTable stated;
     for (const auto& entry : footer.counts())

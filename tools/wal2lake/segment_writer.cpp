@@ -174,10 +174,13 @@ void SegmentBuilder::Finish(const CommittedView& committed)
     tally_.AddTo(&sealed_.counts);
     tally_.Clear();
 
-    if (sealed_.transactions == 0)
-        sealed_.first_commit_time_us = committed.commit_time_us;
-    sealed_.last_commit_time_us = committed.commit_time_us;
-    sealed_.commit_times.Add(committed.commit_time_us);
+    // A message that belongs to no transaction says no time.
+    if (committed.commit_time_us != 0) {
+        if (sealed_.first_commit_time_us == 0)
+            sealed_.first_commit_time_us = committed.commit_time_us;
+        sealed_.last_commit_time_us = committed.commit_time_us;
+        sealed_.commit_times.Add(committed.commit_time_us);
+    }
     sealed_.transactions++;
     sealed_.end_lsn = committed.end_lsn;
     sealed_.message_bytes += transaction_bytes_;

@@ -79,8 +79,8 @@ class SegmentBuilder
     SegmentBuilder(SegmentBuilder&&) noexcept;
     SegmentBuilder& operator=(SegmentBuilder&&) noexcept;
 
-    // Adds a message whose batch is of kind kCommitted and belongs to the open
-    // transaction, or opens one. `relations` are those of the plugin session.
+    // Adds a message whose batch is placed() and belongs to the open transaction, or
+    // opens one. `relations` are those of the plugin session.
     // After kDamaged the builder may only be discarded.
     Result<Done> Add(const MessageView& message, const BatchView& batch, RelationMap* relations);
 

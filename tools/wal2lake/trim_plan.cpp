@@ -114,6 +114,8 @@ class Planner
         std::optional<SegmentName> before;
         uint64_t before_end = 0;
         std::vector<std::pair<std::string, uint64_t>> passed;
+        // Of a run of segments that say no time, the first, and what was passed before it.
+        std::optional<std::pair<SegmentName, size_t>> undated;
         for (size_t i = 0; i < log_.size(); i++) {
             const SegmentName& name = log_[i];
             const bool genesis = name.start_lsn == 0;
@@ -126,9 +128,15 @@ class Planner
             if (!read.ok())
                 return read.error();
             if (!genesis && (last || IsYoung(read.value()))) {
-                first_kept_ = name;
+                // What says no time may be as young as what follows.
+                first_kept_ = undated ? undated->first : name;
+                passed.resize(undated ? undated->second : passed.size());
                 break;
             }
+            if (IsDated(read.value()))
+                undated.reset();
+            else if (IsUndated(read.value()) && !undated)
+                undated.emplace(name, passed.size());
             if (!genesis)
                 passed.emplace_back(FormatSegmentName(name), read.value().size);
             before = name;
@@ -153,6 +161,14 @@ class Planner
     {
         return cut_.before_us && end.footer.transactions() > 0 &&
                end.footer.last_commit_time_us() >= *cut_.before_us;
+    }
+
+    static bool IsDated(const SegmentEnd& end) { return end.footer.last_commit_time_us() != 0; }
+
+    // It holds messages that belong to no transaction, and nothing else.
+    bool IsUndated(const SegmentEnd& end) const
+    {
+        return cut_.before_us && end.footer.transactions() > 0 && !IsDated(end);
     }
 
     Result<Done> MakeMark()

@@ -42,7 +42,18 @@ class Ddl:
 
 
 @dataclass
+class Message:
+    """What somebody said with pg_logical_emit_message(); content is bytes."""
+
+    ordinal: int
+    prefix: str
+    content: bytes
+
+
+@dataclass
 class Transaction:
+    """What belongs together; a message that belongs to no transaction is one without xid and time."""
+
     xid: int
     commit_lsn: int
     end_lsn: int
@@ -50,6 +61,7 @@ class Transaction:
     changes: list = field(default_factory=list)
     epoch: int = 1
     ddl: list = field(default_factory=list)
+    messages: list = field(default_factory=list)
 
 
 def parse_messages(data):
@@ -89,6 +101,17 @@ def parse_frame(data, start=0):
         raise StreamError(f"byte {start}: {error}") from error
 
 
+class Lone:
+    """The facts of a message that belongs to no transaction, as those of a transaction."""
+
+    xid = commit_time_us = 0
+
+    def __init__(self, batch):
+        self.commit_lsn, self.end_lsn = batch.message.lsn, batch.message.end_lsn
+        if any((record.WhichOneof("record"), record.ordinal) != ("message", 1) for record in batch.records):
+            raise StreamError("a batch of a message that belongs to no transaction holds something else")
+
+
 class Assembler:
     """Feed it batches in order; it gives back whole transactions."""
 
@@ -97,6 +120,7 @@ class Assembler:
         self.relations = {}
         self.open = None
         self.chunked = {}
+        self.message = None
 
     def feed(self, batch):
         kind = batch.WhichOneof("kind")
@@ -108,9 +132,9 @@ class Assembler:
                     raise StreamError("a batch of no transaction holds more than relations")
                 self._relation(record.relation)
             return []
-        if kind != "committed":
+        if kind not in ("committed", "message"):
             raise StreamError(f"a batch of kind {kind}, which is not sent yet")
-        facts = batch.committed
+        facts = batch.committed if kind == "committed" else Lone(batch)
         if self.open is None:
             self.open = Transaction(facts.xid, facts.commit_lsn, facts.end_lsn, facts.commit_time_us,
                                     epoch=self.epoch)
@@ -126,6 +150,8 @@ class Assembler:
             return []
         if self.chunked:
             raise StreamError("chunks of a value without its change")
+        if self.message is not None:
+            raise StreamError("a message whose last piece did not come")
         self.open = None
         return [opened]
 
@@ -167,7 +193,7 @@ class Assembler:
             return
         changes = self.open.changes
         # Ordinals rise; the tables of one TRUNCATE share one, and gaps are changes that are not emitted.
-        latest = max((some[-1].ordinal for some in (changes, self.open.ddl) if some), default=0)
+        latest = max((some[-1].ordinal for some in (changes, self.open.ddl, self.open.messages) if some), default=0)
         if record.ordinal <= latest:
             raise StreamError(f"ordinal {record.ordinal} out of order in transaction {self.open.xid}")
         if kind == "value_chunk":
@@ -180,6 +206,8 @@ class Assembler:
                 raise StreamError("a ddl of no object")
             self.open.ddl.append(Ddl(record.ordinal, told.Kind.Name(told.kind).removeprefix("KIND_").lower(),
                                      table_name(told) if told.namespace else told.name, told))
+        elif kind == "message":
+            self._message(record.ordinal, record.message)
         elif kind == "truncate":
             if not record.truncate.relation_ids:
                 raise StreamError("a TRUNCATE of no table")
@@ -209,6 +237,19 @@ class Assembler:
         value[4].extend(chunk.data)
         if chunk.last != (len(value[4]) == chunk.total) or len(value[4]) > chunk.total:
             raise StreamError(f"{len(value[4])} bytes of a value of {chunk.total}, and last is {chunk.last}")
+
+    def _message(self, ordinal, message):
+        """Its pieces come in order and next to each other."""
+        if self.message is None:
+            self.message = Message(ordinal, message.prefix, b"")
+        whole = self.message
+        if (ordinal, message.prefix, message.offset) != (whole.ordinal, whole.prefix, len(whole.content)) or \
+                len(message.content) > LARGEST_CHUNK:
+            raise StreamError("a piece of a message does not follow the one before it")
+        whole.content += message.content
+        if len(whole.content) == message.total:
+            self.open.messages.append(whole)
+            self.message = None
 
     def _value(self, ordinal, change, side, column, value):
         if value.WhichOneof("value") != "marker" or value.marker != wire.wal2lake.MARKER_CHUNKED:

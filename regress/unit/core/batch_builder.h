@@ -119,6 +119,12 @@ class BatchBuilder
         EXPECT_EQ(w2l_batch_begin_in_progress(&batch_, xid), W2L_OK);
     }
 
+    void BeginMessage(uint64_t lsn, uint64_t end_lsn)
+    {
+        Reserve(W2L_BATCH_OVERHEAD);
+        EXPECT_EQ(w2l_batch_begin_message(&batch_, lsn, end_lsn), W2L_OK);
+    }
+
     void AppendSkipped(uint32_t subxid, uint64_t changes)
     {
         Reserve(W2L_CONTROL_BOUND);
@@ -145,6 +151,11 @@ class BatchBuilder
     {
         Reserve(w2l_bound_ddl(&ddl) + W2L_BATCH_OVERHEAD);
         ASSERT_EQ(w2l_batch_append_ddl(&batch_, &ddl), W2L_OK);
+    }
+    void Append(const w2l_message& message)
+    {
+        Reserve(w2l_bound_message(&message) + W2L_BATCH_OVERHEAD);
+        ASSERT_EQ(w2l_batch_append_message(&batch_, &message), W2L_OK);
     }
     void Append(const std::vector<w2l_relation_stats>& stats)
     {

@@ -231,11 +231,9 @@ TEST(FrameText, NamesStayOnTheirLine)
 TEST(FrameText, RecordsThisVersionDoesNotKnow)
 {
     v1::Batch batch;
-    batch.add_records()->mutable_message()->set_prefix("p");
     batch.add_records()->set_ordinal(4);
     batch.set_last(true);
-    EXPECT_EQ(Renderer().Render(golden::MessageAround(batch.SerializeAsString())),
-              "unknown record\nunknown record\nend");
+    EXPECT_EQ(Renderer().Render(golden::MessageAround(batch.SerializeAsString())), "unknown record\nend");
 }
 
 } // namespace

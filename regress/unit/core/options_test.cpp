@@ -44,9 +44,9 @@ TEST(Options, Origin)
         EXPECT_EQ(Take("origin", text).answer, W2L_OPTION_INVALID_VALUE) << text;
 }
 
-TEST(Options, SwitchesMayOnlyBeOff)
+TEST(Options, TwoPhaseMayOnlyBeOff)
 {
-    for (const char* name : {"two_phase", "messages"}) {
+    for (const char* name : {"two_phase"}) {
         for (const char* text : {"off", "OFF", "of", "false", "f", "no", "n", "0"})
             EXPECT_EQ(Take(name, text).answer, W2L_OPTION_TAKEN) << text;
         for (const char* text : {"on", "true", "T", "yes", "1"})
@@ -63,6 +63,15 @@ TEST(Options, Streaming)
     EXPECT_FALSE(Take("streaming", "off").options.streaming);
     for (const char* text : {"", "parallel", "2"})
         EXPECT_EQ(Take("streaming", text).answer, W2L_OPTION_INVALID_VALUE) << text;
+}
+
+TEST(Options, Messages)
+{
+    EXPECT_TRUE(w2l_default_options().messages);
+    EXPECT_TRUE(Take("messages", "on").options.messages);
+    EXPECT_FALSE(Take("messages", "off").options.messages);
+    for (const char* text : {"", "app", "2"})
+        EXPECT_EQ(Take("messages", text).answer, W2L_OPTION_INVALID_VALUE) << text;
 }
 
 TEST(Options, ValuesAreNeededAndNamesAreKnown)

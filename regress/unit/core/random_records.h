@@ -151,6 +151,14 @@ class RandomRecords
                 Small(),  Name(),
                 Name(),   Small()};
     }
+    w2l_message Message()
+    {
+        texts_.clear();
+        const std::string_view bytes = Bytes();
+        const uint64_t offset = Number() >> 1;
+        return {Number(),     Name(),       offset, offset + bytes.size() + Below(2),
+                bytes.data(), bytes.size(), Small()};
+    }
     std::vector<w2l_relation_stats> Stats()
     {
         texts_.clear();

@@ -196,6 +196,19 @@ v1::Record Meant(const w2l_ddl& ddl)
     return record;
 }
 
+v1::Record Meant(const w2l_message& message)
+{
+    v1::Record record;
+    record.set_ordinal(message.ordinal);
+    record.set_subxid(message.subxid);
+    v1::Message& meant = *record.mutable_message();
+    meant.set_prefix(message.prefix);
+    meant.set_content(std::string(message.bytes, message.length));
+    meant.set_offset(message.offset);
+    meant.set_total(message.total);
+    return record;
+}
+
 v1::Record Meant(const std::vector<w2l_relation_stats>& stats)
 {
     v1::Record record;
@@ -232,6 +245,10 @@ w2l_status AppendTo(w2l_batch* batch, w2l_ddl& ddl)
 {
     return w2l_batch_append_ddl(batch, &ddl);
 }
+w2l_status AppendTo(w2l_batch* batch, w2l_message& message)
+{
+    return w2l_batch_append_message(batch, &message);
+}
 w2l_status AppendTo(w2l_batch* batch, std::vector<w2l_relation_stats>& stats)
 {
     return w2l_batch_append_stats(batch, stats.data(), stats.size());
@@ -255,6 +272,10 @@ size_t Bound(const w2l_truncate& truncate)
 size_t Bound(const w2l_ddl& ddl)
 {
     return w2l_bound_ddl(&ddl);
+}
+size_t Bound(const w2l_message& message)
+{
+    return w2l_bound_message(&message);
 }
 size_t Bound(const std::vector<w2l_relation_stats>& stats)
 {
@@ -412,6 +433,15 @@ TEST(Append, RandomDdls)
     }
 }
 
+TEST(Append, RandomMessages)
+{
+    RandomRecords random(11);
+    for (int i = 0; i < 2000 && !HasFailure(); ++i) {
+        w2l_message message = random.Message();
+        CheckAppend(message);
+    }
+}
+
 TEST(Append, RandomStats)
 {
     RandomRecords random(4);
@@ -472,6 +502,8 @@ TEST(Append, WidestFieldsStayWithinTheBound)
     w2l_ddl ddl = {UINT64_MAX, W2L_DDL_SET_UNLOGGED, UINT32_MAX, "n", "n", UINT32_MAX, "n",
                    "n",        UINT32_MAX,           "n",        "n", 0};
     CheckAppend(ddl);
+    w2l_message message = {UINT64_MAX, "n", UINT64_MAX - 1, UINT64_MAX, &byte, 1, UINT32_MAX};
+    CheckAppend(message);
     std::vector<w2l_relation_stats> stats(1000, {UINT32_MAX, "", "", UINT64_MAX, UINT64_MAX, UINT64_MAX});
     CheckAppend(stats);
 }

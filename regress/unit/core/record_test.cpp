@@ -290,6 +290,24 @@ string Ddl()
     return builder.Finish(true);
 }
 
+string Messages()
+{
+    const std::string_view text = "it's caf\303\251";
+    const std::string_view bytes("\x00\xff\n", 3);
+    BatchBuilder builder;
+    builder.Begin(kCommitted);
+    builder.Append(w2l_message{1, "app", 0, text.size(), text.data(), text.size(), 0});
+    builder.Append(w2l_message{3, "app.long", 0, bytes.size(), bytes.data(), bytes.size(), 0});
+    builder.Append(w2l_message{300, "app", 0, 0, nullptr, 0, 0});
+    string all = builder.Finish(true);
+    builder.BeginMessage(0x100000028, 0x1000000A8);
+    builder.Append(w2l_message{1, "app", 0, 6, "one", 3, 0});
+    all += builder.Finish(false);
+    builder.BeginMessage(0x100000028, 0x1000000A8);
+    builder.Append(w2l_message{1, "app", 3, 6, "two", 3, 0});
+    return all + builder.Finish(true);
+}
+
 // With a missing value of each way to write one: small, computed before, of bytes, a message of its own.
 std::vector<w2l_column> PartitionColumns()
 {
@@ -408,6 +426,7 @@ string InProgress()
 const std::map<string, std::function<string()>>& Builders()
 {
     static const std::map<string, std::function<string()>> builders = {{"ddl", Ddl},
+                                                                       {"message", Messages},
                                                                        {"delete_key", DeleteKey},
                                                                        {"in_progress", InProgress},
                                                                        {"insert_every_kind", InsertEveryKind},

@@ -93,7 +93,7 @@ Verdict Chain::Created(const std::string& name, const std::string& bytes, const 
     auto checked = CheckSegment(
         bytes,
         [&](const MessageView&, const BatchView& batch) {
-            if (batch.kind != BatchKind::kCommitted)
+            if (!batch.placed())
                 return Result<Done>(Done{});
             const CommittedView& committed = batch.committed;
             if (found.empty() || found.back().end_lsn != committed.end_lsn)
