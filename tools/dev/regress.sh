@@ -34,6 +34,7 @@ cat > "$work/server.conf" <<CONF
 wal_level = logical
 max_replication_slots = 8
 max_wal_senders = 8
+max_prepared_transactions = 4
 shared_preload_libraries = 'wal2lake_policy'
 wal2lake.key_file = '$work/keys'
 wal2lake.admin_role = 'wal2lake_admin'
