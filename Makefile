@@ -30,6 +30,7 @@ CORE_OBJS = \
 	plugin/core/options.o \
 	plugin/core/policy.o \
 	plugin/core/record.o \
+	plugin/core/record_text.o \
 	plugin/core/token.o \
 	plugin/core/types.o \
 	plugin/core/wire_reader.o
