@@ -488,6 +488,40 @@ def full_disk(patient, odd, **_):
     assert "100.0 MiB left, room for 1 segments" in finding["finding"]
 
 
+@case("stage-not-writable")
+def no_stage(patient, **_):
+    patient.lines = {"stage": f'directory = "{patient.folder}/stage"'}
+    patient.write()
+    finding = patient.cure("stage-not-writable")
+    assert "No such file or directory" in finding["finding"] and list(patient.folder.glob("stage/*")) == []
+
+
+@case("stage-space-low")
+def small_stage(patient, odd, **_):
+    environment = {"LD_PRELOAD": str(odd), "ODD_FREE": str(1 << 30)}
+    finding = patient.cure("stage-space-low", env=environment,
+                           by_hand=lambda: {"env": {**environment, "ODD_FREE": str(20 << 30)}})
+    assert "1.0 GiB left and stage.max_size is 16.0 GiB" in finding["finding"]
+    # Nothing is to be kept there.
+    patient.lines = {"stage": 'max_size = "0B"'}
+    patient.write()
+    assert "stage-space-low" not in {each["code"] for each in patient.doctor(env=environment)}
+
+
+@case("ddl-trigger-off")
+def trigger_off(patient, **_):
+    patient.sql("ALTER EVENT TRIGGER wal2lake_sql_drop DISABLE")
+    finding = patient.cure("ddl-trigger-off")
+    assert "wal2lake_sql_drop" in finding["finding"] and "rewrite" in finding["finding"]
+
+
+@case("messages-open")
+def messages_open(patient, **_):
+    patient.system("wal2lake.message_prefixes", "audit")
+    finding = patient.cure("messages-open")
+    assert finding["finding"].endswith(": audit")
+
+
 @case("log-damaged")
 def damaged_log(patient, **_):
     patient.slot_create()
@@ -613,7 +647,7 @@ def test_a_server_as_debian_leaves_it(cured):
 def test_a_healthy_source_is_healthy(patient):
     patient.slot_create()
     patient.system("max_slot_wal_keep_size", "50GB")
-    assert {finding["code"] for finding in patient.doctor()} <= {"allow-list-wide"}
+    assert {finding["code"] for finding in patient.doctor()} <= {"allow-list-wide", "stage-space-low"}
     done = command("doctor", "-c", patient.config)
     assert done.returncode == 0 and b"0 errors, 0 warnings" in done.stdout
 
@@ -626,7 +660,7 @@ def test_a_running_source_is_healthy(patient):
     with Forwarder(patient.config, patient.folder / "run.log"), patient.traffic():
         for _ in range(20):
             assert {finding["code"] for finding in patient.doctor()} <= {
-                "allow-list-wide", "slot-active", "wal-keep-unlimited", "settings-hidden"}
+                "allow-list-wide", "slot-active", "wal-keep-unlimited", "settings-hidden", "stage-space-low"}
 
 
 def test_looking_changes_nothing(patient):

@@ -57,7 +57,7 @@ SourceReport Sound()
     source.slot.wal_status = "reserved";
     server.source = source;
     server.use = SlotUse{1, 0, 0};
-    server.extension = ExtensionFacts{WAL2LAKE_VERSION, WAL2LAKE_VERSION};
+    server.extension = ExtensionFacts{WAL2LAKE_VERSION, WAL2LAKE_VERSION, {}};
     server.identity = IdentityAudit{};
     server.labels = LabelAudit{{}, {}, 1};
     server.decoding_starts = true;
@@ -183,16 +183,16 @@ TEST(DoctorSettings, IdleSlotTimeout)
 TEST(DoctorServer, PluginNotInstalled)
 {
     SourceReport report = Sound();
-    report.server.extension = ExtensionFacts{"", ""};
+    report.server.extension = ExtensionFacts{"", "", {}};
     EXPECT_EQ(Codes(report), Set{"plugin-not-installed"});
 }
 
 TEST(DoctorServer, ExtensionVersion)
 {
     SourceReport report = Sound();
-    report.server.extension = ExtensionFacts{"0.0.1", WAL2LAKE_VERSION};
+    report.server.extension = ExtensionFacts{"0.0.1", WAL2LAKE_VERSION, {}};
     EXPECT_EQ(Only(report).fixes[0].kind, Fix::Kind::kSql);
-    report.server.extension = ExtensionFacts{"99.0", "99.0"};
+    report.server.extension = ExtensionFacts{"99.0", "99.0", {}};
     EXPECT_EQ(Only(report).fixes[0].kind, Fix::Kind::kAdvice);
     EXPECT_EQ(Codes(report), Set{"extension-version"});
 }

@@ -55,6 +55,7 @@ SourceReport Look(const CommonOptions& common, const Settings& settings, const S
     // In this order a log that grows meanwhile is never behind its slot.
     report.server = LookAtServer(names, source.options);
     report.lake = LookAtLake(settings.config, names);
+    report.stage = LookAtStage(settings.config.stage);
     if (report.lake.tail && report.server.source &&
         report.lake.tail->end_lsn() > report.server.source->wal_flush_lsn)
         LookAtWalEndAgain(names, &report.server);

@@ -62,6 +62,8 @@ struct ExtensionFacts {
     std::string version;
     // Of the files on the server; empty where they are not there.
     std::string installed;
+    // Event triggers of it that do not fire. Names are quoted.
+    std::vector<std::string> idle_triggers;
 };
 
 // Tables whose changes are sent, by what their old rows lack. Names are quoted.
@@ -138,10 +140,20 @@ struct LakeFacts {
     std::optional<Tail> tail;
 };
 
+// Where transactions in progress are to be kept; nothing of it where none is.
+struct StageFacts {
+    std::string directory;
+    uint64_t max_size = 0;
+    bool directory_exists = true;
+    std::optional<Error> error;
+    std::optional<uint64_t> free_bytes;
+};
+
 struct SourceReport {
     DoctorNames names;
     ServerFacts server;
     LakeFacts lake;
+    std::optional<StageFacts> stage;
 };
 
 } // namespace wal2lake

@@ -236,6 +236,35 @@ Finding JudgeConfigError(const std::string& path, const std::string& error)
             {{Fix::Kind::kAdvice, fix.empty() ? "see wal2lake doctor --help and docs/commands.md" : fix}}};
 }
 
+namespace
+{
+
+// None of it loses anything: the server keeps the transactions itself then, slower.
+void JudgeStage(const SourceReport& report, FindingList* findings)
+{
+    if (!report.stage)
+        return;
+    const StageFacts& stage = *report.stage;
+    const std::string object = "stage " + stage.directory;
+    const std::string quoted = ShellQuoted(stage.directory);
+    if (stage.error)
+        findings->Add(
+            Code::kStageNotWritable, object,
+            stage.error->text + "; the server keeps transactions in progress itself, at more cost",
+            {{Fix::Kind::kShell, stage.directory_exists ? "chown " + ShellQuoted(report.names.os_user) + " " +
+                                                              quoted + " && chmod u+rwx " + quoted
+                                                        : "mkdir -p " + quoted}});
+    else if (stage.free_bytes && *stage.free_bytes < stage.max_size)
+        findings->Add(
+            Code::kStageSpaceLow, object,
+            "its file system has " + SizeText(*stage.free_bytes) + " left and stage.max_size is " +
+                SizeText(stage.max_size) + "; where it is full, the server keeps transactions in progress",
+            {{Fix::Kind::kAdvice, "make room in " + stage.directory +
+                                      ", or set another stage.directory or a smaller stage.max_size"}});
+}
+
+} // namespace
+
 std::vector<Finding> Judge(const std::vector<SourceReport>& reports)
 {
     std::vector<Finding> findings;
@@ -243,6 +272,7 @@ std::vector<Finding> Judge(const std::vector<SourceReport>& reports)
         FindingList list(report.names.source, &findings);
         JudgeServer(report, &list);
         LogJudge(report, &list).Run();
+        JudgeStage(report, &list);
         JudgeClock(report, &list);
     }
     JudgeSharedSlots(reports, &findings);

@@ -60,6 +60,22 @@ void LookAtLifecycle(Store& store, LakeFacts* facts)
         facts->lifecycle_error = rules.error();
 }
 
+std::optional<uint64_t> FreeBytes(const std::string& folder)
+{
+    struct statvfs space {
+    };
+    if (::statvfs(folder.c_str(), &space) != 0)
+        return std::nullopt;
+    return static_cast<uint64_t>(space.f_bavail) * space.f_frsize;
+}
+
+bool Exists(const std::string& folder)
+{
+    struct stat found {
+    };
+    return ::stat(folder.c_str(), &found) == 0;
+}
+
 } // namespace
 
 LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
@@ -72,15 +88,10 @@ LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
     }
     if (names.lake.starts_with(kFile)) {
         facts.folder = names.lake.substr(kFile.size());
-        struct stat found {
-        };
-        facts.folder_exists = ::stat(facts.folder->c_str(), &found) == 0;
+        facts.folder_exists = Exists(*facts.folder);
         if (!facts.folder_exists)
             return facts;
-        struct statvfs space {
-        };
-        if (::statvfs(facts.folder->c_str(), &space) == 0)
-            facts.free_bytes = static_cast<uint64_t>(space.f_bavail) * space.f_frsize;
+        facts.free_bytes = FreeBytes(*facts.folder);
     }
     LookAtTail(names.source, *store.value(), &facts);
     // Folders that only the probe needs go with it.
@@ -95,6 +106,18 @@ LakeFacts LookAtLake(const Config& config, const DoctorNames& names)
         ::rmdir(above.c_str());
     if (!facts.write_error)
         LookAtLifecycle(*store.value(), &facts);
+    return facts;
+}
+
+std::optional<StageFacts> LookAtStage(const StageConfig& config)
+{
+    if (config.max_size == 0)
+        return std::nullopt;
+    StageFacts facts{
+        config.directory, config.max_size, Exists(config.directory), {}, FreeBytes(config.directory)};
+    const auto tried = Stage::Try(config);
+    if (!tried.ok())
+        facts.error = tried.error();
     return facts;
 }
 

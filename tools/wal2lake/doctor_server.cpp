@@ -97,7 +97,7 @@ class Look
                  " 'max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size',"
                  " 'idle_replication_slot_timeout', 'wal_sender_timeout', 'logical_decoding_work_mem',"
                  " 'output_plugin_libraries', 'shared_preload_libraries', 'data_directory',"
-                 " 'wal2lake.key_file', 'wal2lake.admin_role')",
+                 " 'wal2lake.key_file', 'wal2lake.admin_role', 'wal2lake.message_prefixes')",
                  &rows))
             for (const Row& row : rows)
                 facts_->settings[*row[0]] = row[1].value_or("");
@@ -190,7 +190,18 @@ class Look
                  "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'wal2lake'),"
                  " (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'wal2lake')",
                  &rows))
-            facts_->extension = ExtensionFacts{rows[0][0].value_or(""), rows[0][1].value_or("")};
+            facts_->extension = ExtensionFacts{rows[0][0].value_or(""), rows[0][1].value_or(""), {}};
+        if (facts_->extension &&
+            Rows("event triggers",
+                 "SELECT pg_catalog.quote_ident(t.evtname) FROM pg_catalog.pg_event_trigger t"
+                 " JOIN pg_catalog.pg_depend d ON d.classid = "
+                 "'pg_catalog.pg_event_trigger'::pg_catalog.regclass"
+                 "  AND d.objid = t.oid AND d.deptype = 'e'"
+                 " JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'wal2lake'"
+                 " WHERE t.evtenabled NOT IN ('A', 'O') ORDER BY 1",
+                 &rows))
+            for (const Row& row : rows)
+                facts_->extension->idle_triggers.push_back(*row[0]);
     }
 
     void Identity()

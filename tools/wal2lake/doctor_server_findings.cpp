@@ -129,6 +129,7 @@ class ServerJudge
         AllowList();
         Slot();
         Extension();
+        Messages();
         Labels();
         Decoding();
         Identity();
@@ -418,6 +419,20 @@ class ServerJudge
                 {extension.installed == command
                      ? Fix{Kind::kSql, "ALTER EXTENSION wal2lake UPDATE TO '" + command + "';"}
                      : Fix{Kind::kAdvice, "install wal2lake " + command + " on the server"}});
+        if (!extension.idle_triggers.empty())
+            Add(Code::kDdlTriggerOff, Counted(extension.idle_triggers.size(), "event trigger"),
+                "disabled, so drops, renames and rewrites that rows do not show are not told: " +
+                    ListText(extension.idle_triggers, kNamesShown),
+                {{Kind::kSql, ForEach(extension.idle_triggers, "ALTER EVENT TRIGGER ", " ENABLE ALWAYS;")}});
+    }
+
+    void Messages()
+    {
+        const std::string* prefixes = Setting("wal2lake.message_prefixes");
+        if (prefixes != nullptr && !prefixes->empty())
+            Add(Code::kMessagesOpen, "wal2lake.message_prefixes",
+                "messages with these prefixes leave in clear, and any role may write one: " + *prefixes,
+                {{Kind::kSql, std::string("ALTER SYSTEM RESET wal2lake.message_prefixes;") + kReload}});
     }
 
     void Labels()

@@ -271,6 +271,12 @@ Stage::Stage(StageConfig config) : config_(std::move(config)) {}
 
 Stage::~Stage() = default;
 
+Result<Done> Stage::Try(const StageConfig& config)
+{
+    File file(config.directory);
+    return file.Append("w");
+}
+
 Result<bool> Stage::Take(std::string_view message)
 {
     CommittedView committed;

@@ -38,6 +38,9 @@ class Stage
     Stage(const Stage&) = delete;
     Stage& operator=(const Stage&) = delete;
 
+    // Whether files can be kept where it says.
+    static Result<Done> Try(const StageConfig& config);
+
     // Takes a message over where it belongs to a transaction in progress, or ends
     // one; false where it is to be handed on as it is. Not before Next() is through.
     // kDamaged: the message breaks the contract. Any other error: the disk does not

@@ -12,7 +12,8 @@ import threading
 from .cluster import wait_until
 from .forwarder import binary, clean_environment, command
 
-SETTINGS = ("max_slot_wal_keep_size", "wal_sender_timeout", "logical_decoding_work_mem", "wal2lake.key_file")
+SETTINGS = ("max_slot_wal_keep_size", "wal_sender_timeout", "logical_decoding_work_mem", "wal2lake.key_file",
+            "wal2lake.message_prefixes")
 
 
 _numbers = itertools.count(1)
