@@ -77,10 +77,12 @@ void wal2lake_startup(LogicalDecodingContext* ctx, OutputPluginOptions* options,
     session->decision_context =
         AllocSetContextCreate(ctx->context, "wal2lake decision", ALLOCSET_DEFAULT_SIZES);
     session->value_context = AllocSetContextCreate(ctx->context, "wal2lake value", ALLOCSET_DEFAULT_SIZES);
+    session->call_context = AllocSetContextCreate(ctx->context, "wal2lake call", ALLOCSET_DEFAULT_SIZES);
     session->batch_context = AllocSetContextCreate(ctx->context, "wal2lake batch", ALLOCSET_DEFAULT_SIZES);
     session->values = MemoryContextAllocZero(ctx->context, sizeof(w2l_value) * 2 * MaxHeapAttributeNumber);
     session->keys = key_ring_load(ctx->context, session->policy);
     policy_cache_create(session);
+    memory_limit_create(session);
     check_catalogs(session);
 
     options->output_type = OUTPUT_PLUGIN_BINARY_OUTPUT;

@@ -5,6 +5,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -13,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /*
  * Every setting that an output function of PostgreSQL looks at. Text in the lake
@@ -43,12 +45,17 @@ static void apply(GucAction action)
 
 void pin_settings(Session* session)
 {
-    if (session->session_pinned || session->replay_pinned)
+    if (session->replay_pinned)
         return;
     session->replay_pinned = true;
+    session->call_guc_level = NewGUCNestLevel();
+    if (session->session_pinned) {
+        AtEOXact_GUC(false, session->call_guc_level);
+        return;
+    }
     /* Undone with the transaction in which the changes are replayed, on error too. */
-    (void)NewGUCNestLevel();
     apply(GUC_ACTION_SAVE);
+    session->call_guc_level++;
 }
 
 void pin_settings_for_connection(Session* session)
@@ -84,9 +91,17 @@ static bool must_rethrow(int sqlstate)
     }
 }
 
-/* Gives back what the failed call held. It ran under an owner of its own, so nothing else is touched. */
-static void release_after_failure(Session* session)
+/*
+ * Gives back what the failed call held, as the abort of a subtransaction would. It ran under an owner of its own, so
+ * nothing else is touched. A function with a SET clause, or one that runs as its definer, leaves its settings and
+ * its user behind; they would be those of every value to come.
+ */
+static void release_after_failure(Session* session, Oid user, int security)
 {
+    SetUserIdAndSecContext(user, security);
+    if (session->replay_pinned)
+        AtEOXact_GUC(false, session->call_guc_level);
+    AtEOSubXact_SPI(false, GetCurrentSubTransactionId());
     LWLockReleaseAll();
     UnlockBuffers();
     ResourceOwnerRelease(session->value_owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
@@ -94,14 +109,19 @@ static void release_after_failure(Session* session)
     ResourceOwnerRelease(session->value_owner, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
     ResourceOwnerDelete(session->value_owner);
     session->value_owner = NULL;
+    AtSubAbort_Snapshot(GetCurrentTransactionNestLevel());
 }
 
-bool survives(Session* session, void (*body)(void*), void* argument)
+/* As survives(); without memory it fails only if it `may_lack` it, and is an ERROR otherwise. */
+static bool run(Session* session, void (*body)(void*), void* argument, bool may_lack)
 {
     MemoryContext context = CurrentMemoryContext;
     ResourceOwner owner = CurrentResourceOwner;
     volatile bool ok = true;
+    Oid user;
+    int security;
 
+    GetUserIdAndSecContext(&user, &security);
     /* A child of the transaction's, which deletes it at the end. */
     if (session->value_owner == NULL)
         session->value_owner = ResourceOwnerCreate(owner, "wal2lake value");
@@ -117,15 +137,59 @@ bool survives(Session* session, void (*body)(void*), void* argument)
         CurrentResourceOwner = owner;
         MemoryContextSwitchTo(context);
         session->value_error = geterrcode();
-        if (must_rethrow(session->value_error))
+        lift_memory_limit();
+        if (must_rethrow(session->value_error) &&
+            !(may_lack && session->value_error == ERRCODE_OUT_OF_MEMORY))
             PG_RE_THROW();
         /* The text may quote the value: it is forgotten, not reported. */
         FlushErrorState();
-        release_after_failure(session);
+        release_after_failure(session, user, security);
         ok = false;
     }
     PG_END_TRY();
     return ok;
+}
+
+bool survives(Session* session, void (*body)(void*), void* argument)
+{
+    return run(session, body, argument, false);
+}
+
+/* The server has no memory for anybody: nothing is lost, decoding stops here and is tried again. */
+static void check_for_memory(Session* session, Size size)
+{
+    if (memory_is_short(size))
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+                        errmsg("out of memory while a value of table \"%s.%s\" is read",
+                               session->current->namespace_, session->current->name),
+                        errhint("The stream goes on from here once there is more memory.")));
+}
+
+/*
+ * Whose fault it is that memory ends: where as much as any value needs can be had
+ * once the call has given back its own, and the call fails again, it is the value.
+ */
+bool survives_foreign(Session* session, void (*body)(void*), void* argument, Size size)
+{
+    MemoryContext outer = CurrentMemoryContext;
+
+    for (int attempt = 1; attempt <= 2; attempt++) {
+        bool ok;
+
+        MemoryContextSwitchTo(session->call_context);
+        limit_memory(session, size, attempt > 1);
+        ok = run(session, body, argument, true);
+        MemoryContextSwitchTo(outer);
+        if (ok)
+            return true;
+        MemoryContextReset(session->call_context);
+        if (session->value_error != ERRCODE_OUT_OF_MEMORY)
+            return false;
+        /* What it took by itself, it keeps. */
+        session->taken_bytes = 0;
+        check_for_memory(session, size);
+    }
+    return false;
 }
 
 typedef struct NameConversion {

@@ -45,6 +45,7 @@ typedef void (*ReadValue)(Session* session, Column* column, Datum datum, w2l_val
 struct Column {
     AttrNumber attnum;
     bool is_varlena; /* may be a TOAST pointer */
+    bool is_foreign; /* its output function may be of somebody else than PostgreSQL */
     w2l_type type;
     ReadValue read;           /* NULL: withheld, whatever the value, also NULL */
     const w2l_domain* domain; /* with hash */
@@ -141,6 +142,7 @@ struct Session {
     /* one change */
     MemoryContext change_context;
     MemoryContext value_context; /* one large value, while it is read */
+    MemoryContext call_context;  /* what a call of somebody else's takes, while it runs */
     Table* current;              /* whose values are read */
     w2l_side side;
     size_t inline_bytes; /* of the row that is read */
@@ -150,8 +152,11 @@ struct Session {
     /* output functions */
     bool session_pinned; /* settings hold for the whole connection */
     bool replay_pinned;  /* settings hold until the replay ends */
+    int call_guc_level;  /* of settings that a call makes for itself, once the replay is pinned */
     ResourceOwner value_owner;
-    int value_error; /* SQLSTATE of the last call that did not survive */
+    int value_error;  /* SQLSTATE of the last call that did not survive */
+    Size taken_bytes; /* memory of the process, as it was at measured_at; 0: not known */
+    TimestampTz measured_at;
 };
 
 static inline Session* session_of(LogicalDecodingContext* context)
@@ -226,8 +231,21 @@ extern void pin_settings(Session* session);
 extern void pin_settings_for_connection(Session* session);
 /* Runs body(argument). False if it failed on the value; what it held is released and nothing is reported. */
 extern bool survives(Session* session, void (*body)(void*), void* argument);
+/*
+ * The same for a call that may be of somebody else than PostgreSQL, on a value of `size` bytes, in the call context:
+ * what it takes is bounded, and gone if it fails. ERROR where the server itself is short of memory.
+ */
+extern bool survives_foreign(Session* session, void (*body)(void*), void* argument, Size size);
 /* Text in UTF-8 of a name from a catalog; bytes that have none become '?'. */
 extern const char* utf8_name(Session* session, const char* name);
+
+/* memory_limit.c: what the calls of a row may take. */
+extern void memory_limit_create(Session* session);
+/* From here on; what the process has already counts as it was found lately, or with `measure` now. */
+extern void limit_memory(Session* session, Size size, bool measure);
+extern void lift_memory_limit(void);
+/* Whether there is not even what a call on a value of `size` bytes may need. */
+extern bool memory_is_short(Size size);
 
 /* callbacks.c, for stream.c. */
 /* A replay begins: nothing is left of the one before, however it ended. */

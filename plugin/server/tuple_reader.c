@@ -201,6 +201,33 @@ static void call_output(void* argument)
     call->text = OutputFunctionCall(call->column->output, call->datum);
 }
 
+/* A text out of the call context, which is then free again; a large one takes the context with it. */
+static char* keep_text(Session* session, char* text)
+{
+    Size length = strlen(text);
+
+    if (length <= LARGE_VALUE) {
+        text = pnstrdup(text, length);
+        MemoryContextReset(session->call_context);
+        return text;
+    }
+    MemoryContextSetParent(session->call_context, CurrentMemoryContext);
+    session->call_context =
+        AllocSetContextCreate(session->context->context, "wal2lake call", ALLOCSET_DEFAULT_SIZES);
+    return text;
+}
+
+static bool call_survives(Session* session, Column* column, OutputCall* call)
+{
+    if (!column->is_foreign)
+        return survives(session, call_output, call);
+    if (!survives_foreign(session, call_output, call,
+                          column->is_varlena ? toast_raw_datum_size(call->datum) : 0))
+        return false;
+    call->text = keep_text(session, call->text);
+    return true;
+}
+
 /* Text of a clear value by its type's output function, or false and a marker. */
 static bool output_text(Session* session, Column* column, Datum datum, OutputCall* call, w2l_value* out)
 {
@@ -209,9 +236,10 @@ static bool output_text(Session* session, Column* column, Datum datum, OutputCal
     call->column = column;
     call->keep = session->current->context;
     call->datum = datum;
-    if (!survives(session, call_output, call)) {
+    if (!call_survives(session, column, call)) {
         /* Text that would exceed 1 GB is refused so by the server. */
-        bool too_large = session->value_error == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+        bool too_large = session->value_error == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+                         session->value_error == ERRCODE_OUT_OF_MEMORY;
 
         set_uncarried(session, too_large ? W2L_REASON_TOO_LARGE : W2L_REASON_OUTPUT_FAILED, 0, out);
         return false;
@@ -541,6 +569,7 @@ static void read_large_value(Session* session, Column* column, Datum datum, w2l_
 {
     MemoryContext old = MemoryContextSwitchTo(session->value_context);
 
+    lift_memory_limit();
     column->read(session, column, datum, out);
     MemoryContextSwitchTo(old);
     switch (out->kind) {
@@ -594,6 +623,7 @@ w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tu
         read_value(session, column, datums[column->attnum - 1], nulls[column->attnum - 1],
                    &values[row.count++]);
     }
+    lift_memory_limit();
     MemoryContextSwitchTo(old);
     return row;
 }
@@ -644,6 +674,7 @@ void read_missing_values(Session* session, Table* table, Relation relation)
             read_missing_value(session, table, column, missing[column->attnum - 1].am_value);
     }
     session->cannot_chunk = false;
+    lift_memory_limit();
     /* The counters are of rows. */
     table->uncarried = uncarried;
 }
