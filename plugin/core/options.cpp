@@ -61,8 +61,9 @@ extern "C" w2l_option_answer w2l_take_option(const char* name, const char* value
         return W2L_OPTION_NOT_SERVED;
     }
     const bool switch_ = Is(name, "streaming") || Is(name, "two_phase") || Is(name, "messages");
-    if (!switch_ && !Is(name, "max_batch_bytes") && !Is(name, "origin")) {
-        *hint = "Options are max_batch_bytes, origin, streaming, two_phase and messages.";
+    const bool format = Is(name, "format_version");
+    if (!switch_ && !format && !Is(name, "max_batch_bytes") && !Is(name, "origin")) {
+        *hint = "Options are format_version, max_batch_bytes, origin, streaming, two_phase and messages.";
         return W2L_OPTION_UNKNOWN;
     }
     if (value == nullptr)
@@ -86,6 +87,12 @@ extern "C" w2l_option_answer w2l_take_option(const char* name, const char* value
             return W2L_OPTION_INVALID_VALUE;
         out->local_origin_only = Is(value, "none");
         return W2L_OPTION_TAKEN;
+    }
+    if (format) {
+        long version = 0;
+        *hint = "Upgrade whichever is older, the plugin on the server or what reads its stream.";
+        return ParseInt(value, &version) && version == W2L_FORMAT_VERSION ? W2L_OPTION_TAKEN
+                                                                          : W2L_OPTION_OTHER_FORMAT;
     }
     long bytes = 0;
     *hint = "Use a number of bytes from 1024 to 1048576.";

@@ -15,6 +15,9 @@
 
 W2L_BEGIN_C
 
+/* Of what the plugin sends, wal2lake.vN. Who reads it says which it can read (option format_version). */
+#define W2L_FORMAT_VERSION 1
+
 #define W2L_MIN_BATCH_BYTES 1024
 #define W2L_DEFAULT_BATCH_BYTES (64 * 1024)
 #define W2L_MAX_BATCH_BYTES (1024 * 1024)
@@ -32,6 +35,7 @@ typedef enum w2l_option_answer {
     W2L_OPTION_NEEDS_VALUE,
     W2L_OPTION_INVALID_VALUE,
     W2L_OPTION_NOT_SERVED,
+    W2L_OPTION_OTHER_FORMAT, /* of a version of the format that is not W2L_FORMAT_VERSION */
     W2L_OPTION_UNKNOWN
 } w2l_option_answer;
 

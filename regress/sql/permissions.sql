@@ -24,7 +24,11 @@ SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'ta
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'origin', 'some');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'max_batch_bytes', '1');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'max_batch_bytes', '64kB');
-SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'max_batch_bytes', '4096', 'origin', 'none', 'streaming', 'off');
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'ORIGIN', 'none');
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'origin', 'any', 'streaming', 'on', 'origin', 'none');
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'origin', repeat('none', 262144));
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'format_version', '2');
+SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'max_batch_bytes', '4096', 'origin', 'none', 'streaming', 'off', 'format_version', '1');
 SELECT wal2lake.decode_frame('\x00010203');
 SELECT wal2lake.decode_frame(substr(data, 1, length(data) - 1)) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL);
 SELECT wal2lake.decode_frame(set_byte(data, length(data) - 3, 255)) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL);

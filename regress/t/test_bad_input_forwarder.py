@@ -4,6 +4,7 @@ Each test that stops the forwarder goes on after the fix and finds every row in 
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -144,6 +145,31 @@ def test_an_unknown_plugin_option(app):
     with app.run(config=config) as running:
         assert running.wait(20) in (LAKE, SOURCE)
     assert "option" in last_sentence(running.log_text())
+
+
+def test_a_plugin_of_another_format_is_refused_by_both_numbers(app):
+    """As an older forwarder meets a newer plugin, or the other way round; `doctor` says the same."""
+    app.create()
+    config = app.configure("other.toml", extra='options = { format_version = "2" }\n')
+    sentence = app.refused(code=SOURCE, config=config)
+    assert 'format version "2" was asked for, and this version of wal2lake sends 1' in sentence
+    done = forwarder.command("doctor", "-c", config)
+    assert b'format version "2" was asked for, and this version of wal2lake sends 1' in done.stdout
+    app.ship()
+    app.complete()
+
+
+def test_the_format_is_asked_for(app):
+    """Whether or not anybody configured it: the command on the wire names it."""
+    offset = app.cluster.log_size()
+    app.cluster.query("ALTER SYSTEM SET log_replication_commands = on")
+    app.cluster.query("SELECT pg_reload_conf()")
+    try:
+        app.create().ship()
+        assert re.search(r"START_REPLICATION SLOT .*\"format_version\" '1'", app.cluster.log_text(offset))
+    finally:
+        app.cluster.query("ALTER SYSTEM RESET log_replication_commands")
+        app.cluster.query("SELECT pg_reload_conf()")
 
 
 # ---- the lake ----

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "core/options.h"
+
 namespace wal2lake
 {
 namespace
@@ -277,12 +279,13 @@ class Look
     // What starts decoding is the server's own check of the allow-list and the
     // plugin's of policy, keys and options. An end position in the past ends it
     // with the first record read.
-    void Decoding(const PluginOptions& options)
+    void Decoding(PluginOptions options)
     {
         const FenceNames fence{names_.source, names_.slot, names_.lake};
         if (facts_->is_standby.value_or(true) || !facts_->source || CheckSlot(fence, *facts_->source) ||
             !facts_->use || facts_->use->active_pid != 0)
             return;
+        options.emplace("format_version", std::to_string(W2L_FORMAT_VERSION));
         std::string sql = "SELECT count(*) FROM pg_catalog.pg_logical_slot_peek_binary_changes(" +
                           source_.Literal(names_.slot) + ", '0/1', 1";
         for (const auto& [name, value] : options)

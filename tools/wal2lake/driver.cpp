@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "clock.h"
+#include "core/options.h"
 #include "failpoint.h"
 
 namespace wal2lake
@@ -146,6 +147,7 @@ void Driver::Do(const action::Connect&)
 void Driver::Do(const action::StartStreaming& action)
 {
     PluginOptions options = config_.machine.options;
+    options.emplace("format_version", std::to_string(W2L_FORMAT_VERSION));
     if (action.in_progress)
         options.emplace("streaming", "on");
     if (failpoint::Fails("start.before") ||

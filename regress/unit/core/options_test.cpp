@@ -56,6 +56,15 @@ TEST(Options, TwoPhaseMayOnlyBeOff)
     }
 }
 
+TEST(Options, FormatVersion)
+{
+    EXPECT_EQ(Take("format_version", "1").answer, W2L_OPTION_TAKEN);
+    for (const char* text : {"", "0", "2", "-1", "1.0", "one", "99999999999999999999"}) {
+        EXPECT_EQ(Take("format_version", text).answer, W2L_OPTION_OTHER_FORMAT) << text;
+        EXPECT_NE(Take("format_version", text).hint, "") << text;
+    }
+}
+
 TEST(Options, Streaming)
 {
     EXPECT_FALSE(w2l_default_options().streaming);
@@ -76,11 +85,12 @@ TEST(Options, Messages)
 
 TEST(Options, ValuesAreNeededAndNamesAreKnown)
 {
-    for (const char* name : {"max_batch_bytes", "origin", "streaming", "two_phase", "messages"})
+    for (const char* name :
+         {"format_version", "max_batch_bytes", "origin", "streaming", "two_phase", "messages"})
         EXPECT_EQ(Take(name, nullptr).answer, W2L_OPTION_NEEDS_VALUE) << name;
     for (const char* name : {"tables", "exclude_tables"})
         EXPECT_EQ(Take(name, nullptr).answer, W2L_OPTION_NOT_SERVED) << name;
-    for (const char* name : {"", "Origin", "origin ", "include_withheld"})
+    for (const char* name : {"", "Origin", "ORIGIN", "origin ", "include_withheld"})
         EXPECT_EQ(Take(name, "on").answer, W2L_OPTION_UNKNOWN) << name;
 }
 
