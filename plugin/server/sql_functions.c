@@ -108,5 +108,9 @@ Datum wal2lake_is_admin(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("wal2lake_policy is not in shared_preload_libraries"),
                         errhint("Add it and restart the server.")));
+    if (policy->version != WAL2LAKE_POLICY_VERSION)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("wal2lake and the preloaded wal2lake_policy are of different versions"),
+                        errhint("Restart the server after an upgrade.")));
     PG_RETURN_BOOL(policy->is_admin(GetOuterUserId()));
 }
