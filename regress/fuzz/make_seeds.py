@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "t"))
-from harness import synthetic  # noqa: E402
+from harness import synthetic, wire  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "golden"
@@ -54,6 +54,26 @@ def synthetic_batches():
     return [batch.SerializeToString() for batch in (opening, closing, second)]
 
 
+def streamed_batches():
+    """A transaction in progress whose subtransaction aborts, another that aborts as a whole, a commit; and ordinary batches."""
+    batch = wire.wal2lake.Batch
+    first, second, abort, commit = (batch() for _ in range(4))
+    first.in_progress.xid = second.in_progress.xid = 7
+    first.records.extend(synthetic.relations_batch().records)
+    for ordinal, subxid in ((1, 0), (2, 8), (3, 9)):
+        record = first.records.add(ordinal=ordinal, subxid=subxid)
+        record.CopyFrom(synthetic.insert_batch(7, 1, 2).records[0])
+        record.ordinal, record.subxid = ordinal, subxid
+    second.records.add(subxid=9).skipped.changes = 5
+    second.records.add(subxid=8).stream_abort.SetInParent()
+    abort.in_progress.xid = 11
+    abort.records.add().stream_abort.SetInParent()
+    commit.committed.CopyFrom(synthetic.insert_batch(7, synthetic.START, synthetic.START + 0x30).committed)
+    commit.committed.streamed = commit.last = True
+    ordinary = synthetic.insert_batch(8, synthetic.START + 0x40, synthetic.START + 0x70)
+    return [each.SerializeToString() for each in (first, abort, second, ordinary, commit)]
+
+
 def piece(batch):
     return len(batch).to_bytes(2, "little") + batch
 
@@ -71,8 +91,10 @@ def main():
         pieces = b"".join(piece(batch) for batch in found)
         write(root / "segment", f"{case.name}_written", b"\x01" + pieces)
         write(root / "segment", f"{case.name}_forged", b"\x03" + pieces)
+        write(root / "stage", case.name, pieces)
         write(root / "segment", f"{case.name}_flipped", b"\x02\x00\x12\x34" + pieces)
     write(root / "segment", "file", b"\x00" + segment_file())
+    write(root / "stage", "streamed", b"".join(map(piece, streamed_batches())))
     found = synthetic_batches()
     for mode, name in ((1, "written"), (2, "flipped"), (3, "forged")):
         head = bytes([mode]) + (b"\x00\x0a\xbc" if mode == 2 else b"")

@@ -316,6 +316,10 @@ Result<Done> Stage::Keep(const MessageView& message, const BatchView& batch)
             return Done{};
         } else if (record.kind == RecordKind::kStreamAbort) {
             open.aborted.push_back(record.subxid);
+        } else if (uint64_t changes = 0;
+                   record.kind == RecordKind::kSkipped && !ScanSkipped(record.body, &changes).ok()) {
+            // Of what breaks the contract the sender should hear, not the disk be blamed.
+            return Broken("a record of what was skipped is malformed");
         }
     }
     if (next.damaged())
