@@ -9,10 +9,7 @@ over blocks of changes to few and to many tables in turn, each a transaction of 
 
 import os
 import time
-from pathlib import Path
 
-import psycopg2
-import psycopg2.extras
 import pytest
 
 from harness.cluster import Cluster, lsn_number
@@ -20,6 +17,7 @@ from harness.database import Database
 from harness.plugin import assemble
 from harness.stream import parse_messages
 from harness.values import WITHHELD, Token
+from harness.walsender import Walsender
 
 MIB = 1 << 20
 LONG = bool(os.environ.get("WAL2LAKE_LONG"))
@@ -29,7 +27,6 @@ BLOCKS, CHANGES = (3, 60_000) if LONG else (2, 15_000)
 # In a transaction, each into the next table.
 SMALL, LARGE = 1, 100
 CACHES = 64 * MIB
-PATIENCE = 300
 
 
 @pytest.fixture(scope="module")
@@ -48,60 +45,6 @@ def database(cluster, request):
         made.execute("CREATE PUBLICATION nothing")
         yield made
     cluster.query(f'DROP DATABASE "{made.name}"')
-
-
-class Walsender:
-    """The walsender of a slot, which reads as far as it is told."""
-
-    def __init__(self, database, plugin, options):
-        self.database, self.slot, self.options = database, f"{database.name[:40]}_{plugin}", options
-        database.execute(f"SELECT pg_create_logical_replication_slot('{self.slot}', '{plugin}')")
-
-    def __enter__(self):
-        self.connection = psycopg2.connect(self.database.cluster.conninfo(self.database.name),
-                                           connection_factory=psycopg2.extras.LogicalReplicationConnection)
-        self.cursor = self.connection.cursor()
-        self.cursor.start_replication(self.slot, options=self.options)
-        self.pid = self.connection.get_backend_pid()
-        self.asking = self.database.cluster.connect(self.database.name)
-        return self
-
-    def __exit__(self, *_):
-        self.asking.close()
-        self.connection.close()
-
-    def _ask(self, sql):
-        with self.asking.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchone()[0]
-
-    def read_all(self, look=None):
-        """Read what was written so far. The messages. `look` is shown time on a processor and position in between."""
-        messages, deadline = [], time.monotonic() + PATIENCE
-        end = lsn_number(self._ask("SELECT pg_current_wal_lsn()"))
-        while True:
-            for _ in range(20):
-                message = self.cursor.read_message()
-                if message is None:
-                    break
-                messages.append(bytes(message.payload))
-            before = self.processor()
-            sent = lsn_number(self._ask(f"SELECT sent_lsn FROM pg_stat_replication WHERE pid = {self.pid}"))
-            if look is not None:
-                look((before + self.processor()) // 2, sent)
-            if message is None and sent >= end:
-                while (message := self.cursor.read_message()) is not None:
-                    messages.append(bytes(message.payload))
-                return messages
-            assert time.monotonic() < deadline, f"{self.slot} has not been read to its end"
-
-    def processor(self):
-        """Nanoseconds that it had of a processor."""
-        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
-
-    def peak(self):
-        facts = dict(line.split(":", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines())
-        return int(facts["VmHWM"].split()[0]) * 1024
 
 
 def ours_and_floor(database):
