@@ -2,7 +2,7 @@
 # Installs what building and testing wal2lake needs, as Debian packages.
 # Silent and quick when all is there; uses sudo when not root. Run by `make deps`.
 # `deps.sh bench` also installs the output plugins that `make bench` measures, `deps.sh matrix`
-# what newer servers are fetched with.
+# what newer servers are fetched with, `deps.sh valgrind` the checker of that name.
 set -eu
 
 packages="
@@ -19,6 +19,7 @@ openssl systemd util-linux zstd iproute2"
 case "${1:-}" in
 bench) packages="$packages postgresql-15-wal2json postgresql-15-decoderbufs" ;;
 matrix) packages="$packages mmdebstrap debian-archive-keyring" ;;
+valgrind) packages="$packages valgrind" ;;
 esac
 
 die() {

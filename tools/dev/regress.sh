@@ -3,6 +3,7 @@
 #
 #     tools/dev/regress.sh [--sql | --isolation] [TEST ...]     default: both, by their schedules; names are of --sql
 #
+# WAL2LAKE_SERVER_UNDER is a command that the server is started with, such as valgrind.
 # The plugin must be installed. initdb refuses root, and the ordinary user it
 # drops to may not be able to read the checkout, so everything runs in a copy.
 set -euo pipefail
@@ -47,6 +48,17 @@ CONF
 if "$bindir/postgres" --describe-config | grep '^output_plugin_libraries' > /dev/null; then
     echo "output_plugin_libraries = 'wal2lake, test_decoding'" >> "$work/server.conf"
 fi
+# pg_regress takes the server from where the other programs are; initdb finds its own.
+programs=$bindir
+if [ -n "${WAL2LAKE_SERVER_UNDER:-}" ]; then
+    programs=$work/bin
+    mkdir "$programs"
+    ln -s "$bindir"/* "$programs/"
+    rm "$programs/postgres"
+    printf '#!/bin/sh\nexec %s %s/postgres "$@"\n' "$WAL2LAKE_SERVER_UNDER" "$bindir" > "$programs/postgres"
+    chmod 0755 "$programs/postgres"
+    export PGCTLTIMEOUT=180
+fi
 chmod 0755 "$work"
 [ ${#run[@]} -eq 0 ] || chown -R "$user" "$work"
 
@@ -62,7 +74,7 @@ for suite in $suites; do
     out=$work/$suite
     "${run[@]}" mkdir "$out"
     failed=0
-    (cd "$out" && "${run[@]}" "$program" --bindir="$bindir" --temp-instance="$out/instance" \
+    (cd "$out" && "${run[@]}" "$program" --bindir="$programs" --temp-instance="$out/instance" \
         --temp-config="$work/server.conf" --inputdir="$work/regress" --outputdir="$out" \
         --dbname=regression "${arguments[@]}") > "$work/out" 2>&1 || failed=$?
     cat "$work/out"

@@ -42,6 +42,12 @@ count() {
         p=$(grep -cE '^(test .* ok |ok [0-9]+ )' "$log")
         f=$(grep -cE '^(test .* FAILED |not ok [0-9]+ )' "$log")
         ;;
+    valgrind | asan)
+        p=$(grep -cE '^[a-z_ ]+ ok ' "$log")
+        f=$(grep -cE '^[a-z_ ]+ FAILED ' "$log")
+        # As below: AddressSanitizer watches a newer server.
+        [ "$status" -ne 77 ] || status=0 s=1 may_be_empty=yes
+        ;;
     postgresql-18)
         read -r p f s < <(awk -F'|' '/^18[^|]*\|/ { p += $3; f += $4; s += $5 } END { print p + 0, f + 0, s + 0 }' "$log")
         # The one suite whose server may be out of reach; it has said so.
@@ -115,6 +121,12 @@ unit_sanitized() {
 postgresql_18() {
     tools/dev/deps.sh matrix && $python tools/dev/matrix.py --short 18
 }
+valgrind() {
+    tools/dev/deps.sh valgrind && $python tools/dev/memory_check.py valgrind
+}
+asan() {
+    tools/dev/deps.sh matrix && $python tools/dev/memory_check.py asan
+}
 fuzz() {
     FUZZ_SECONDS=$([ "$tier" = long ] && echo 30 || echo 3) tools/dev/fuzz.sh short
 }
@@ -131,6 +143,10 @@ suite regress tools/dev/regress.sh
 if [ "$tier" != quick ]; then
     suite fuzz fuzz
     suite postgresql-18 postgresql_18
+    if [ "$tier" = long ]; then
+        suite valgrind valgrind
+        suite asan asan
+    fi
     launch unit-sanitized unit_sanitized
     if [ "$tier" = long ]; then
         # Waits for a quarter of an hour; time in which the others work.
