@@ -59,7 +59,7 @@ LARGE = SMALL[:1] + (
 
 @pytest.fixture(scope="module")
 def cluster():
-    with Cluster({"logical_decoding_work_mem": "64kB", "log_min_messages": "error"}, name="odd") as made:
+    with Cluster({"logical_decoding_work_mem": "64kB", "log_min_messages": "error", "wal2lake.message_prefixes": "p"}, name="odd") as made:
         yield made
 
 
@@ -150,8 +150,10 @@ def same_but_for_uncarried(answer, expected):
     return failed
 
 
-def fail_everywhere(odd, kind, sqlstate, options=(), *, may_survive=False, also=None):
-    """Let each call of a kind fail in turn, until there is none. (how many there were, how many were survived, where)"""
+def fail_everywhere(odd, kind, sqlstate, options=(), *, may_survive=False, may_retry=False, also=None):
+    """Let each call of a kind fail in turn, until there is none. (how many there were, how many were survived, where)
+
+    Survived is what costs a value its text; with `may_retry` what succeeded when the plugin tried it again, and costs nothing."""
     sql, check = decoding(odd, *options), checked(odd, *options)
     expected, digest = bytes(odd.value(sql)), odd.value(check)
     for call in range(1, WARM):
@@ -169,8 +171,9 @@ def fail_everywhere(odd, kind, sqlstate, options=(), *, may_survive=False, also=
             if error is not None:
                 assert error.pgcode in (sqlstate, also), f"{where}: {error}"
             else:
-                assert may_survive, f"{where}: no error"
-                assert same_but_for_uncarried(bytes(answer), expected) > 0, f"{where}: nothing has failed"
+                assert may_survive or may_retry, f"{where}: no error"
+                if not (may_retry and bytes(answer) == expected):
+                    assert may_survive and same_but_for_uncarried(bytes(answer), expected) > 0, f"{where}: nothing has failed"
                 survived += 1
             assert odd.value(check) == digest, f"after {where} another decoding differs"
     return call - 1, survived, places
@@ -185,10 +188,10 @@ def options(request, odd):
 
 
 def test_no_memory_at_any_call_of_the_server(odd, options, note):
-    """It ends the decoding, also within the output function of a value."""
-    calls, _, places = fail_everywhere(odd, "server", "53200", options)
-    note(f"{calls} calls of {len(places)} functions of the server: no memory")
-    assert calls > 500 and {"OutputPluginWrite", "OutputFunctionCall", "palloc", "hash_search", "systable_getnext"} <= places
+    """It ends the decoding, also within the output function of a value; one that is not PostgreSQL's own is tried twice."""
+    calls, again, places = fail_everywhere(odd, "server", "53200", options, may_retry=True)
+    note(f"{calls} calls of {len(places)} functions of the server: no memory, {again} tried again")
+    assert calls > 500 and 0 < again < calls / 4 and {"OutputPluginWrite", "OutputFunctionCall", "palloc", "hash_search", "systable_getnext"} <= places
 
 
 def test_an_error_at_any_call_of_the_server(odd, options, note):
@@ -213,6 +216,6 @@ def test_a_crypto_library_that_fails_at_any_call(odd, options, note):
 def test_no_memory_at_any_malloc_of_the_server(odd, options, note):
     """One that a setting would have needed makes the server call its value invalid; of a
     table or an index that it was about to remember it loses what it has."""
-    calls, _, places = fail_everywhere(odd, "malloc", "53200", options, also="22023")
-    note(f"{calls} calls of {', '.join(sorted(places))}: no memory")
+    calls, again, places = fail_everywhere(odd, "malloc", "53200", options, may_retry=True, also="22023")
+    note(f"{calls} calls of {', '.join(sorted(places))}: no memory, {again} tried again")
     assert calls > 20
