@@ -40,15 +40,12 @@ void report_status(w2l_status status, const char* doing)
 /* A replay that failed may leave a batch behind, with Relation records that were not sent. */
 void batch_reset(Session* session)
 {
-    HASH_SEQ_STATUS scan;
-    Table* table;
+    slist_iter entry;
 
     if (session->batch.length == 0)
         return;
     session->batch.length = 0;
-    hash_seq_init(&scan, session->relations);
-    while ((table = hash_seq_search(&scan)) != NULL)
-        table->announced = false;
+    slist_foreach(entry, &session->tables) slist_container(Table, all, entry.cur)->announced = false;
 }
 
 /* Room for `size` more bytes, and for closing. */
@@ -216,15 +213,16 @@ void batch_append_stats(Session* session)
 {
     w2l_relation_stats stats[STATS_PER_RECORD];
     size_t count = 0;
-    HASH_SEQ_STATUS scan;
-    Table* table;
+    slist_iter entry;
 
     if (!session->has_news || (session->batch.length == 0 && !session->transaction->wrote) ||
         (session->stats_sent_at != 0 &&
          !TimestampDifferenceExceeds(session->stats_sent_at, session->now, STATS_INTERVAL_MS)))
         return;
-    hash_seq_init(&scan, session->relations);
-    while ((table = hash_seq_search(&scan)) != NULL) {
+    slist_foreach(entry, &session->tables)
+    {
+        const Table* table = slist_container(Table, all, entry.cur);
+
         if (table->withheld + table->uncarried + table->not_emitted == 0)
             continue;
         stats[count].oid = table->relid;

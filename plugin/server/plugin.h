@@ -15,7 +15,6 @@
 #include "lib/ilist.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
-#include "utils/hsearch.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
@@ -35,6 +34,14 @@
 /* What may become larger than this is read in a context of its own, so that one such value is held at a time. */
 #define LARGE_VALUE (64 * 1024)
 
+/* A decision that is older is compared with its labels before a transaction uses it. */
+#define DECISION_MAX_AGE_MS 1000
+
+/* Of a processor; a wrong one costs time alone. */
+#define CACHE_LINE 64
+/* Columns of which memory is asked for what a change needs, before it is needed. */
+#define FETCHED_COLUMNS 16
+
 typedef struct Session Session;
 typedef struct Column Column;
 
@@ -53,30 +60,48 @@ struct Column {
     w2l_column* wire;         /* as the Relation record tells it; in Table.wire.columns */
 };
 
+/* What all labels of the database were when something was read of them: equal where they are the same. */
+typedef struct LabelState {
+    uint64 now;  /* 0: unknown, which equals nothing */
+    uint64 then; /* under the historic snapshot */
+} LabelState;
+
+/* The catalogs of labels, as they were when they were last looked at. */
+typedef struct LabelWatch {
+    TimestampTz looked_at; /* 0: never */
+    uint64 pages;          /* of the LSNs of all their pages */
+    TransactionId horizon; /* who wrote to these pages has an xid below it */
+    bool settled;          /* all of those have ended */
+    uint64 generation;     /* LabelState.now, if settled */
+} LabelWatch;
+
 /*
- * A table as decoding last saw it; entry of Session.relations. The decision may be
+ * A table as decoding last saw it; found by lookup_table(). The decision may be
  * forgotten at any time, while its table is not in use; the rest of the entry stays.
  */
-typedef struct Table {
-    /* what each change needs, close together: with many tables this comes from memory */
-    Oid relid;  /* hash key */
+typedef struct pg_attribute_aligned(CACHE_LINE) Table
+{
+    /* what each change needs, in one line: with many tables this comes from memory */
+    Oid relid;
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
     bool tells_ddl; /* the extension's table of DDL: its rows become Ddl records */
     bool announced; /* the Relation record of wire.id was appended */
     bool grew;      /* its context holds more than `held` */
     int column_count;
-    int key_count;
     Column* columns;
-    uint64 checked_in; /* number of the replay that used it last */
+    uint64 checked_in;      /* number of the replay that used it last */
+    TimestampTz decided_at; /* or when the labels were last found to be the same */
+    w2l_relation wire;      /* its id, which is first, is 0 before the first announcement */
+
+    int key_count;
     /* counters of the session */
     uint64 withheld;
     uint64 uncarried;
     uint64 not_emitted;
-    w2l_relation wire; /* its id is 0 before the first announcement */
 
-    TimestampTz decided_at; /* or when the labels were last found to be the same */
-    uint64 fingerprint;     /* of the labels that the decision was made from */
+    LabelState labels;  /* when the decision was made or compared */
+    uint64 fingerprint; /* of the labels that the decision was made from */
     uint64 schema_id;
     MemoryContext
         context; /* owns columns, ancestors and what wire points to; NULL if the decision was forgotten */
@@ -85,9 +110,11 @@ typedef struct Table {
     uint64 passed_in;   /* checked_in when it was last looked at for being forgotten */
     int ancestor_count;
     Oid* ancestors; /* root last */
+    slist_node all; /* in Session.tables */
     char namespace_[NAMEDATALEN];
     char name[NAMEDATALEN];
-} Table;
+}
+Table;
 
 /* Changes of one (sub)transaction that are counted and not sent. */
 typedef struct SkippedRun {
@@ -114,11 +141,15 @@ struct Session {
     struct KeyRing* keys;
 
     /* tables */
-    HTAB* relations;
+    struct tables_hash* tables_by_oid;
+    slist_head tables;
+    Table* spare_tables; /* allocated, and not used yet */
+    int spare_table_count;
     dlist_head decided; /* tables with a decision; those to look at first when room is made are last */
     Size decided_bytes; /* what these take */
     Table* last;        /* most recent lookup */
-    TimestampTz database_checked_at;
+    LabelWatch label_watch;
+    uint64 database_read_in;        /* number of the replay; 0: not yet */
     uint64 database_fingerprint;    /* of the database's label */
     MemoryContext decision_context; /* one decision, while it is made */
     Table* renewing;                /* whose labels are being read; NULL outside of that */
@@ -204,6 +235,10 @@ extern char* read_database_label(Moment moment);
 extern bool any_column_is_hashed(void);
 /* Columns of the primary key, and of the index that is the replica identity, at the historic snapshot. */
 extern void read_key_columns(Relation relation, Bitmapset** primary_key, Bitmapset** identity);
+
+/* label_watch.c: that no label can have changed, at the price of one look in a second. */
+/* Of now, as of a look that is a second old at most, and of then. Taken before labels are read; they are still the same while it is. */
+extern LabelState label_state(Session* session);
 
 /* policy_cache.c: the one decision, cached. */
 extern void policy_cache_create(Session* session);

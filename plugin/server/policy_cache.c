@@ -27,14 +27,31 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#define DECISION_MAX_AGE_MS 1000
-
 /*
  * What decisions may take, and how many keys of domains are held at about 350 bytes each.
  * Beyond, those that were not used for longest are forgotten, and made again when they are needed.
  */
 #define MAX_DECIDED_BYTES ((Size)40 * 1024 * 1024)
 #define MAX_DOMAINS 32768
+
+#define TABLES_IN_BLOCK 64
+/* Of a table at each change: 16 bytes an entry stay in a processor's cache when tables do not. */
+typedef struct TableByOid {
+    Oid relid;
+    char status;
+    Table* table;
+} TableByOid;
+
+#define SH_PREFIX tables
+#define SH_ELEMENT_TYPE TableByOid
+#define SH_KEY_TYPE Oid
+#define SH_KEY relid
+#define SH_HASH_KEY(hash, key) murmurhash32(key)
+#define SH_EQUAL(hash, one, other) ((one) == (other))
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
 
 /* The session whose entries callbacks mark; NULL when no decoding is set up in this backend. */
 static Session* active_session = NULL;
@@ -44,8 +61,7 @@ static Session* active_session = NULL;
 /* Marks the table and, where one is partitioned, what lies below it. InvalidOid: all. */
 static void mark_stale(Oid relid)
 {
-    HASH_SEQ_STATUS scan;
-    Table* table;
+    slist_iter entry;
 
     if (active_session == NULL)
         return;
@@ -53,15 +69,18 @@ static void mark_stale(Oid relid)
     if (active_session->renewing != NULL)
         active_session->renewing->valid = false;
     if (OidIsValid(relid)) {
-        table = hash_search(active_session->relations, &relid, HASH_FIND, NULL);
-        if (table != NULL)
-            table->valid = false;
+        TableByOid* found = tables_lookup(active_session->tables_by_oid, relid);
+
+        if (found != NULL)
+            found->table->valid = false;
         /* Every temporary table ends here: walk all entries only where one has ancestors. */
         if (!active_session->has_partitions)
             return;
     }
-    hash_seq_init(&scan, active_session->relations);
-    while ((table = hash_seq_search(&scan)) != NULL) {
+    slist_foreach(entry, &active_session->tables)
+    {
+        Table* table = slist_container(Table, all, entry.cur);
+
         if (!OidIsValid(relid))
             table->valid = false;
         for (int i = 0; i < table->ancestor_count; i++)
@@ -101,13 +120,9 @@ static void forget_session(void* argument)
 void policy_cache_create(Session* session)
 {
     MemoryContextCallback* callback = MemoryContextAllocZero(session->context->context, sizeof(*callback));
-    HASHCTL control = {0};
 
-    control.keysize = sizeof(Oid);
-    control.entrysize = sizeof(Table);
-    control.hcxt = session->context->context;
-    session->relations = hash_create("wal2lake tables", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-
+    session->tables_by_oid = tables_create(session->context->context, 256, NULL);
+    slist_init(&session->tables);
     dlist_init(&session->decided);
     callback->func = forget_session;
     MemoryContextRegisterResetCallback(session->context->context, callback);
@@ -509,10 +524,29 @@ static void forget_domains_if_many(Session* session)
     key_ring_forget_domains(session->keys);
 }
 
-/* Of all labels that a decision is made from, but the database's. */
-static uint64 labels_fingerprint(Oid relid, const Oid* ancestors, int ancestor_count)
+/* Of the database's label, then and now: read once in a replay, since tables are many. */
+static uint64 database_fingerprint(Session* session)
 {
     uint64 fingerprint = 0;
+
+    if (session->database_read_in == session->replay_number)
+        return session->database_fingerprint;
+    for (Moment moment = THEN; moment <= NOW; moment++) {
+        const char* label = read_database_label(moment);
+
+        fingerprint = hash_combine64(fingerprint, label != NULL);
+        if (label != NULL)
+            fingerprint = hash_bytes_extended((const unsigned char*)label, (int)strlen(label), fingerprint);
+    }
+    session->database_fingerprint = fingerprint;
+    session->database_read_in = session->replay_number;
+    return fingerprint;
+}
+
+/* Of all labels that a decision is made from. */
+static uint64 labels_fingerprint(Session* session, Oid relid, const Oid* ancestors, int ancestor_count)
+{
+    uint64 fingerprint = database_fingerprint(session);
 
     for (int i = -1; i < ancestor_count; i++)
         for (Moment moment = THEN; moment <= NOW; moment++)
@@ -521,34 +555,21 @@ static uint64 labels_fingerprint(Oid relid, const Oid* ancestors, int ancestor_c
     return fingerprint;
 }
 
-/* The label of the database was edited, which raises nothing: all decisions are to be made again. */
-static void check_database_label(Session* session)
-{
-    uint64 fingerprint = 0;
-
-    if (session->database_checked_at == session->now)
-        return;
-    session->database_checked_at = session->now;
-    for (Moment moment = THEN; moment <= NOW; moment++) {
-        const char* label = read_database_label(moment);
-
-        if (label != NULL)
-            fingerprint =
-                hash_bytes_extended((const unsigned char*)label, (int)strlen(label), fingerprint + 1);
-    }
-    if (fingerprint != session->database_fingerprint)
-        mark_stale(InvalidOid);
-    session->database_fingerprint = fingerprint;
-}
-
 /* A decision that is old holds on if its labels are what they were: all else that could change it raises something. */
 static void check_labels(Session* session, Table* table)
 {
-    MemoryContext old = MemoryContextSwitchTo(session->decision_context);
+    LabelState labels = label_state(session);
+    MemoryContext old;
 
-    check_database_label(session);
-    if (labels_fingerprint(table->relid, table->ancestors, table->ancestor_count) != table->fingerprint)
+    if (labels.now != 0 && labels.now == table->labels.now && labels.then == table->labels.then) {
+        table->decided_at = session->label_watch.looked_at;
+        return;
+    }
+    old = MemoryContextSwitchTo(session->decision_context);
+    if (labels_fingerprint(session, table->relid, table->ancestors, table->ancestor_count) !=
+        table->fingerprint)
         table->valid = false;
+    table->labels = labels;
     table->decided_at = session->now;
     MemoryContextSwitchTo(old);
     MemoryContextReset(session->decision_context);
@@ -581,8 +602,11 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     session->renewing = table;
     table->decided_at = session->now;
     table->tells_ddl = is_ddl_table(relation);
+    table->labels = label_state(session);
     read_ancestors(relation, lineage);
-    table->fingerprint = labels_fingerprint(lineage->relids[0], &lineage->relids[1], lineage->count - 1);
+    session->database_read_in = 0;
+    table->fingerprint =
+        labels_fingerprint(session, lineage->relids[0], &lineage->relids[1], lineage->count - 1);
     read_lineage_labels(relation, lineage);
     /* No label makes rows of the table of DDL leave as rows. */
     table->emitted = !lineage->too_deep && !table->tells_ddl && decide_emission(lineage);
@@ -607,11 +631,58 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     forget_the_oldest(session, table);
 }
 
+/* Entries are made a block at a time, so that each begins with a line of the processor's cache. */
+static Table* add_table(Session* session, Oid relid)
+{
+    Table* table;
+    bool exists;
+
+    if (session->spare_table_count == 0) {
+        char* block = MemoryContextAllocZero(session->context->context,
+                                             TABLES_IN_BLOCK * sizeof(Table) + CACHE_LINE - 1);
+
+        session->spare_tables = (Table*)TYPEALIGN(CACHE_LINE, block);
+        session->spare_table_count = TABLES_IN_BLOCK;
+    }
+    table = session->spare_tables;
+    tables_insert(session->tables_by_oid, relid, &exists)->table = table;
+    session->spare_tables++;
+    session->spare_table_count--;
+    table->relid = relid;
+    slist_push_head(&session->tables, &table->all);
+    return table;
+}
+
+static void fetch_ahead(const void* memory, Size length)
+{
+    for (Size i = 0; i < length; i += CACHE_LINE)
+        __builtin_prefetch((const char*)memory + i);
+}
+
+/*
+ * With many tables what a change needs comes from memory, one thing after the
+ * other. Asked for together, it comes together.
+ */
+static Table* find_table(Session* session, Relation relation)
+{
+    TupleDesc descriptor = RelationGetDescr(relation);
+    TableByOid* found;
+    int columns;
+
+    fetch_ahead(descriptor, CACHE_LINE * 2);
+    found = tables_lookup(session->tables_by_oid, RelationGetRelid(relation));
+    if (found == NULL)
+        return add_table(session, RelationGetRelid(relation));
+    columns = Min(found->table->column_count, FETCHED_COLUMNS);
+    fetch_ahead(found->table->columns, columns * sizeof(Column));
+    fetch_ahead(descriptor, columns * sizeof(FormData_pg_attribute));
+    return found->table;
+}
+
 Table* lookup_table(Session* session, Relation relation)
 {
     Oid relid = RelationGetRelid(relation);
     Table* table = session->last;
-    bool found;
 
     /* Labels that changed since are at work before the next frame is opened. */
     if (session->batch.length == 0)
@@ -620,11 +691,7 @@ Table* lookup_table(Session* session, Relation relation)
     if (table == NULL || table->relid != relid) {
         if (table != NULL && table->grew)
             count_bytes(session, table);
-        table = hash_search(session->relations, &relid, HASH_ENTER, &found);
-        if (!found) {
-            memset(table, 0, sizeof(*table));
-            table->relid = relid;
-        }
+        table = find_table(session, relation);
         session->last = table;
     }
     if (table->checked_in != session->replay_number) {

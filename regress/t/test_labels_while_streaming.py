@@ -3,10 +3,14 @@
 The SQL functions start afresh at each call, so pg_regress cannot see a decision that went stale.
 """
 
+import contextlib
+import select
 import signal
 import threading
 import time
 
+import psycopg2
+import psycopg2.extras
 import pytest
 
 from harness.cluster import wait_until
@@ -85,6 +89,97 @@ def test_an_edit_of_the_catalog_reaches_what_waits(streaming):
     assert not withheld[1] and withheld[-1]
     # Never again in clear, once it is withheld.
     assert withheld == sorted(withheld)
+
+
+EDIT = "UPDATE pg_seclabel SET label = '{}' WHERE objoid = 't'::regclass AND objsubid = 2"
+# So large that what waits in sockets is few of them.
+WRITE = """
+    DO $$ BEGIN
+        FOR i IN {}..{} LOOP
+            INSERT INTO t SELECT i, string_agg(md5(concat(i, ' ', j)), '') FROM generate_series(1, 250) AS j;
+            COMMIT;
+        END LOOP;
+    END $$"""
+
+
+def test_an_edit_that_was_open_when_it_was_looked_for_counts_once_it_commits(streaming):
+    """A commit writes to no page: what was written and not committed must be looked for again."""
+    editor = streaming.cluster.connect(streaming.name, autocommit=False)
+    with editor.cursor() as cursor:
+        cursor.execute(EDIT.format("red drop"))
+    for number in (1, 2):
+        time.sleep(1.1)
+        streaming.execute(f"INSERT INTO t VALUES ({number}, 'looked')")
+        assert streaming.receiver.rows("t", number + 1)[number]["v"] == "looked"
+    client = streaming.receiver.process
+    client.send_signal(signal.SIGSTOP)
+    try:
+        streaming.execute(WRITE.format(3, 400))
+        editor.commit()
+        editor.close()
+        time.sleep(1.5)
+    finally:
+        client.send_signal(signal.SIGCONT)
+    assert streaming.receiver.rows("t", 401)[-1]["v"] is WITHHELD
+
+
+def test_an_edit_is_in_force_where_it_was_made_though_now_does_not_change(database):
+    """Labels that were edited and edited back before anything of them is decoded: they are seen by position alone."""
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    database.label("t", id="green", v="green")
+    slot = database.plugin_slot()
+    database.execute(WRITE.format(1, 200), EDIT.format("red drop"), WRITE.format(201, 500), EDIT.format("green"),
+                     WRITE.format(501, 800))
+    connection = psycopg2.connect(slot.cluster.conninfo(slot.dbname),
+                                  connection_factory=psycopg2.extras.LogicalReplicationConnection)
+    messages = []
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.start_replication(slot.slot)
+        deadline = time.monotonic() + 60
+        while len(messages) < 800 and time.monotonic() < deadline:
+            message = cursor.read_message()
+            if message is None:
+                select.select([connection], [], [], 1)
+                continue
+            messages.append(bytes(message.payload))
+            # In the middle of each part decisions become older than a second; what is sent already is in sockets.
+            if len(messages) in (100, 300, 600):
+                time.sleep(1.2)
+    rows = [change.new for transaction in assemble(b"".join(messages)) for change in transaction.changes]
+    kinds = ["withheld" if row["v"] is WITHHELD else "clear" for row in rows]
+    assert len(rows) == 800 and kinds[0] == kinds[199] == "clear"
+    assert set(kinds[400:500]) == {"withheld"}
+
+
+def test_what_no_edit_touched_is_not_read_again(database, tmp_path, note):
+    """Old decisions on many tables hold on after one look at the catalogs, not one at the labels of each."""
+    tables, seconds = 50, 4
+    database.execute(*(f"CREATE TABLE t{i} (id int PRIMARY KEY)" for i in range(tables)),
+                     *(f"SECURITY LABEL FOR wal2lake ON COLUMN t{i}.id IS 'green'" for i in range(tables)))
+    slot = database.plugin_slot()
+    write = "".join(f"INSERT INTO t{i} VALUES (%s);" for i in range(tables))
+
+    def scans():
+        return database.value("SELECT idx_scan FROM pg_stat_sys_indexes WHERE indexrelname = 'pg_seclabel_object_index'")
+
+    def read(path, rounds):
+        receiver = Receiver(slot, path)
+        for number in rounds:
+            database.execute(write.replace("%s", str(number)))
+            receiver.rows(f"t{tables - 1}", number - rounds.start + 1)
+            time.sleep(1.1)
+        receiver.stop()
+        wait_until(lambda: not database.value(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot.slot}'"),
+                   20, "the slot to be free")
+        return scans()
+
+    before = scans()
+    first = read(tmp_path / "first", range(1, 2)) - before
+    more = read(tmp_path / "more", range(2, 2 + seconds)) - before - first
+    note(f"index scans of pg_seclabel: {first} in the first second, {more} in {seconds}")
+    assert first > tables
+    # Who was at work when we came may keep the first look from knowing.
+    assert more <= first + tables * 2 * 2
 
 
 def test_a_label_on_the_root_reaches_cached_partitions(streaming):
