@@ -6,6 +6,7 @@ is older than the WAL. First once to prove what its bytes hold, then in rounds, 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness.cluster import Cluster, ClusterError  # noqa: E402
 
 import forwarding  # noqa: E402
+import pairing  # noqa: E402
 import report  # noqa: E402
 import variants  # noqa: E402
 import workloads  # noqa: E402
@@ -42,6 +44,9 @@ def parse_arguments(arguments=None):
     parser.add_argument("--workload", action="append", choices=tuple(workloads.ALL), help="only this one; repeatable")
     parser.add_argument("--peers", choices=("all", "installed"), default="all",
                         help="fail without wal2json and decoderbufs, or go on with what is installed")
+    parser.add_argument("--against", metavar="REVISION",
+                        help="measure nothing but this plugin and that of a revision, in pairs")
+    parser.add_argument("--pairs", type=int, default=10, help="of runs with --against (default 10)")
     parser.add_argument("--no-forwarder", action="store_true", help="leave the forwarder out")
     parser.add_argument("--seconds", type=int, default=20, help="length of the forwarder's steady load (default 20)")
     parser.add_argument("--no-bars", action="store_true", help="only measure: a missed bar is no failure")
@@ -79,7 +84,7 @@ def make_cluster():
                     "checkpoint_timeout": "1h", "wal_sender_timeout": "5min", "wal_keep_size": "0"}
         if cluster.knows("output_plugin_libraries"):
             settings["output_plugin_libraries"] = ", ".join(dict.fromkeys(
-                variant.plugin for variant in variants.ALL))
+                [*(variant.plugin for variant in variants.ALL), pairing.PLUGIN]))
         cluster.configure(settings)
         return cluster.start()
     except BaseException:
@@ -93,8 +98,27 @@ def memory_folder(cluster):
     return tempfile.mkdtemp(prefix="wal2lake-bench-", dir=shared if os.access(shared, os.W_OK) else cluster.base)
 
 
-def measure_workload(cluster, name, chosen, arguments, rng, say):
-    """All rounds of one workload, in a database of its own."""
+def pair(arguments, say=print):
+    """This checkout's plugin and that of a revision. Returns {workload: {variant: ratios}}."""
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**9)
+    rng, found = random.Random(seed), {}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wal2lake-before-")))
+        commit = pairing.build(REPOSITORY, arguments.against, folder)
+        cluster = stack.enter_context(make_cluster())
+        shutil.copy(folder / f"{pairing.PLUGIN}.so", cluster.base / "lib")
+        say(f"wal2lake bench against {commit}, scale {arguments.scale:g}, seed {seed}")
+        for name in arguments.workload or workloads.ALL:
+            with opened(cluster, name, arguments, say) as bench:
+                found[name] = pairing.compare(bench, arguments.pairs, rng)
+            cluster.query("SELECT pg_drop_replication_slot(%s)", (Bench.SOURCE_SLOT,))
+            say("\n".join(pairing.lines(name, found[name], commit)))
+    return found
+
+
+@contextlib.contextmanager
+def opened(cluster, name, arguments, say):
+    """One workload, written, in a database of its own."""
     workload = workloads.ALL[name](arguments.scale)
     say(f"\n{name}: {workload.what}")
     cluster.create_database(name)
@@ -104,6 +128,18 @@ def measure_workload(cluster, name, chosen, arguments, rng, say):
     try:
         bench.write()
         say(f"  wrote {bench.wal_bytes / 1e6:,.1f} MB of WAL")
+        yield bench
+    finally:
+        bench.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_workload(cluster, name, chosen, arguments, rng, say):
+    """All rounds of one workload, in a database of its own."""
+    with opened(cluster, name, arguments, say) as bench:
+        workload = bench.workload
+        if workload.streams:
+            chosen = [*chosen, *variants.STREAMED]
         seen = {variant.name: bench.inspect(variant) for variant in chosen}
         say(f"  {len(chosen)} variants read it and hold what they should")
         runs = {variant.name: [] for variant in chosen}
@@ -112,9 +148,6 @@ def measure_workload(cluster, name, chosen, arguments, rng, say):
                 runs[variant.name].append(bench.run(variant))
             say(f"  round {number + 1} of {arguments.rounds}")
         forwarded = {} if arguments.no_forwarder else measure_forwarder(bench, chosen[0], arguments.rounds, rng)
-    finally:
-        bench.close()
-        shutil.rmtree(folder, ignore_errors=True)
     rows = {name: report.summarise(runs[name], *seen[name]) for name in runs}
     say("\n".join(["", *report.table(workload, rows)]))
     if forwarded:
@@ -219,6 +252,9 @@ def publish(result):
 def main():
     arguments = parse_arguments()
     try:
+        if arguments.against:
+            found = pair(arguments, lambda text: print(text, flush=True))
+            return int(any(pairing.missed(ratios) for ratios in found.values()) and not arguments.no_bars)
         result = run(arguments, lambda text: print(text, flush=True))
     except (BenchError, ClusterError) as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -62,7 +62,7 @@ def bars(workload, entry):
     rows = entry["variants"]
     found = []
     for ours in ("wal2lake", "wal2lake tokens"):
-        for reference, limit in LIMITS[workload].items():
+        for reference, limit in LIMITS.get(workload, {}).items():
             if reference in rows:
                 cpu = rows[reference]["cpu"]
                 found.append(Bar(f"{workload}: CPU of {ours} / {reference}", rows[ours]["cpu"] / cpu, limit,

@@ -50,6 +50,10 @@ PEERS = (Variant("wal2json v1", "wal2json", (("format-version", "1"),),
          Variant("decoderbufs", "decoderbufs", (), "(position('public.'::bytea IN data) > 0)::int"))
 FLOOR = Variant("floor", "wal2lake_floor", rows="1", per_commit=True)
 ALL = (*OURS, *SERVERS_OWN, *PEERS, FLOOR)
+# Those that take a transaction before it commits, so that the server does not write it to disk first.
+STREAMED = (Variant("wal2lake streaming", "wal2lake", (("streaming", "on"),), labels="green"),
+            Variant("pgoutput streaming", "pgoutput", (("proto_version", "2"), _PGOUTPUT[1], ("streaming", "on")),
+                    _PGOUTPUT_ROWS))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The three workloads: tables, rows, and which columns are hashed where tokens are measured.
+"""The workloads: tables, rows, and which columns are hashed where tokens are measured.
 
 Rows come from SQL on the server, so that writing them costs the bench little; each workload says how many
 rows and transactions a reader must see.
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 NARROW_TRANSACTION = 5000
 WIDE_TRANSACTION = 100
+# Rows in a transaction, and transactions between DDL.
+TABLES_TRANSACTION, TABLES_DDL = 20, 50
 PGBENCH_CLIENTS = 4
 PGBENCH_ROWS = 4  # three updates and an insert
 
@@ -19,6 +21,7 @@ class Workload:
     rows: int
     transactions: int
     tokens: dict = field(default_factory=dict)  # {table: {column: domain}}, hashed in the variant with tokens
+    streams: bool = False  # also read by the variants that take transactions in progress
 
     def columns(self, cluster, dbname):
         """{table: [column, ...]} of the tables that this workload changes."""
@@ -47,14 +50,19 @@ class Narrow(Workload):
         cluster.query("CREATE TABLE narrow (id bigint PRIMARY KEY, user_id integer NOT NULL, email text NOT NULL, "
                       "created_at timestamptz NOT NULL)", dbname=dbname)
 
+    @staticmethod
+    def select(first, last):
+        """Rows by their numbers."""
+        return f"""
+            SELECT i, (i * 7919 % 1000003)::integer, 'user' || i * 31 % 999983 || '@example.com',
+                   timestamptz '2026-03-29 00:59:58+00' + i * interval '1.000037 s'
+              FROM generate_series({first}::bigint, {last}) i"""
+
     def write(self, cluster, dbname):
         cluster.query(f"""
             DO $$ BEGIN
                 FOR start IN 1..{self.rows} BY {NARROW_TRANSACTION} LOOP
-                    INSERT INTO narrow
-                    SELECT i, (i * 7919 % 1000003)::integer, 'user' || i * 31 % 999983 || '@example.com',
-                           timestamptz '2026-03-29 00:59:58+00' + i * interval '1.000037 s'
-                      FROM generate_series(start::bigint, start + {NARROW_TRANSACTION - 1}) i;
+                    INSERT INTO narrow {self.select("start", f"start + {NARROW_TRANSACTION - 1}")};
                     COMMIT;
                 END LOOP;
             END $$""", dbname=dbname)
@@ -171,7 +179,115 @@ class Small(Workload):
             raise RuntimeError(f"pgbench: {done.stderr.decode()}")
 
 
-ALL = {"narrow": Narrow, "wide": Wide, "small": Small}
+class Tables(Workload):
+    """Each row into another of many tables, and DDL, which makes decoding forget what it knows, between them."""
+
+    def __init__(self, scale):
+        self.count = scaled(1000, min(scale * 10, 1), 10)
+        rows = scaled(200_000, scale, TABLES_TRANSACTION)
+        self.tables = tuple(f"t{number}" for number in range(self.count))
+        super().__init__("tables", f"{rows:,} inserts into {self.count:,} tables in turn, {TABLES_TRANSACTION} a "
+                         f"transaction, DDL of one after each {TABLES_DDL}", rows,
+                         rows // TABLES_TRANSACTION + rows // (TABLES_TRANSACTION * TABLES_DDL),
+                         {table: {"email": "email"} for table in self.tables})
+
+    def create(self, cluster, dbname):
+        cluster.query(f"""
+            DO $$ BEGIN
+                FOR i IN 0..{self.count - 1} LOOP
+                    EXECUTE format('CREATE TABLE t%s (id bigint PRIMARY KEY, email text, amount numeric, at date)', i);
+                END LOOP;
+            END $$""", dbname=dbname)
+
+    def write(self, cluster, dbname):
+        cluster.query(f"""
+            DO $$ BEGIN
+                FOR i IN 1..{self.rows} LOOP
+                    EXECUTE format('INSERT INTO t%s VALUES ($1, $2, $1 / 100.0, $3)', i % {self.count})
+                      USING i, 'user' || i || '@example.com', date '2026-03-29' + i % 400;
+                    IF i % {TABLES_TRANSACTION} = 0 THEN
+                        COMMIT;
+                    END IF;
+                    IF i % {TABLES_TRANSACTION * TABLES_DDL} = 0 THEN
+                        EXECUTE format('ALTER TABLE t%s ALTER amount SET DEFAULT %s', i / 7 % {self.count}, i);
+                        COMMIT;
+                    END IF;
+                END LOOP;
+            END $$""", dbname=dbname)
+
+
+class Toast(Workload):
+    """Values that are stored out of line, and updates that leave them as they are."""
+
+    tables = ("toast",)
+
+    def __init__(self, scale):
+        self.inserts = scaled(10_000, scale, TABLES_TRANSACTION)
+        rows = self.inserts * 2
+        super().__init__("toast", f"{self.inserts:,} inserts with two values of 10 kB, and as many updates of other "
+                         f"columns, {TABLES_TRANSACTION} a transaction", rows, rows // TABLES_TRANSACTION,
+                         {"toast": {"email": "email"}})
+
+    def create(self, cluster, dbname):
+        cluster.query("CREATE TABLE toast (id bigint PRIMARY KEY, email text, body text, raw bytea, version integer)",
+                      dbname=dbname)
+
+    def write(self, cluster, dbname):
+        def digits(salt, count):
+            return f"(SELECT string_agg(md5(concat('{salt}', i, ' ', j)), '') FROM generate_series(1, {count}) j)"
+        cluster.query(f"""
+            DO $$ BEGIN
+                FOR start IN 1..{self.inserts} BY {TABLES_TRANSACTION} LOOP
+                    INSERT INTO toast SELECT i, 'user' || i || '@example.com', {digits("a", 312)},
+                           decode({digits("b", 625)}, 'hex'), 0
+                      FROM generate_series(start::bigint, start + {TABLES_TRANSACTION - 1}) i;
+                    COMMIT;
+                END LOOP;
+                FOR start IN 1..{self.inserts} BY {TABLES_TRANSACTION} LOOP
+                    UPDATE toast SET version = version + 1 WHERE id BETWEEN start AND start + {TABLES_TRANSACTION - 1};
+                    COMMIT;
+                END LOOP;
+            END $$""", dbname=dbname)
+
+
+class Arrays(Workload):
+    tables = ("arrays",)
+
+    def __init__(self, scale):
+        rows = scaled(200_000, scale, WIDE_TRANSACTION)
+        super().__init__("arrays", f"{rows:,} inserts of arrays and numerics, {WIDE_TRANSACTION} a transaction", rows,
+                         rows // WIDE_TRANSACTION, {"arrays": {"amount": "amount"}})
+
+    def create(self, cluster, dbname):
+        cluster.query("CREATE TABLE arrays (id bigint PRIMARY KEY, amount numeric(20,6), share numeric, ids integer[], "
+                      "tags text[], prices numeric[], grid float8[])", dbname=dbname)
+
+    def write(self, cluster, dbname):
+        cluster.query(f"""
+            DO $$ BEGIN
+                FOR start IN 1..{self.rows} BY {WIDE_TRANSACTION} LOOP
+                    INSERT INTO arrays SELECT i, i * 1.000037, i / 7.0, ARRAY[i, i + 1, NULL, i % 97]::integer[],
+                           ARRAY['tag ' || i % 13, 'a "quoted" one', NULL], ARRAY[i / 3.0, 0, i * 1e10]::numeric[],
+                           ARRAY[[i, i / 3.0], [0, 1e-10]]::float8[]
+                      FROM generate_series(start::bigint, start + {WIDE_TRANSACTION - 1}) i;
+                    COMMIT;
+                END LOOP;
+            END $$""", dbname=dbname)
+
+
+class Huge(Narrow):
+    """More than the server keeps in memory: it writes it to disk, or where that is asked for streams it."""
+
+    def __init__(self, scale):
+        super().__init__(scale * 1.5)
+        self.name, self.transactions, self.streams = "huge", 1, True
+        self.what = f"{self.rows:,} inserts of 4 columns in one transaction"
+
+    def write(self, cluster, dbname):
+        cluster.query(f"INSERT INTO narrow {self.select(1, self.rows)}", dbname=dbname)
+
+
+ALL = {"narrow": Narrow, "wide": Wide, "small": Small, "tables": Tables, "toast": Toast, "arrays": Arrays, "huge": Huge}
 
 
 def set_labels(cluster, dbname, workload, mode):

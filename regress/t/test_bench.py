@@ -15,6 +15,7 @@ sys.path.insert(0, str(BENCH))
 import bench  # noqa: E402
 import forwarding  # noqa: E402
 import measure  # noqa: E402
+import pairing  # noqa: E402
 import variants  # noqa: E402
 import workloads  # noqa: E402
 from variants import BenchError, Variant  # noqa: E402
@@ -159,3 +160,28 @@ def test_a_forwarder_is_judged_by_what_receiving_and_compressing_leave():
 def test_what_a_lake_must_compress_is_measured(narrow):
     taken = narrow.run_and_pack(variants.OURS[0])
     assert 0 < taken.pack_cpu < 10 and taken.cpu > 0
+
+
+def test_the_workloads_of_shapes_are_what_they_say(note):
+    """Each is read, by ours and by another, and by those who take it before it commits."""
+    arguments = SimpleNamespace(scale=TINY)
+    with bench.make_cluster() as cluster:
+        for name in ("tables", "toast", "arrays", "huge"):
+            with bench.opened(cluster, name, arguments, note) as opened:
+                others = [variant for variant in variants.SERVERS_OWN if variant.name == "pgoutput"]
+                for variant in (*variants.OURS[:2], *others, *(variants.STREAMED if opened.workload.streams else ())):
+                    assert opened.inspect(variant)[0].rows == opened.workload.rows
+                assert opened.workload.streams == (name == "huge")
+            cluster.query("SELECT pg_drop_replication_slot(%s)", (measure.Bench.SOURCE_SLOT,))
+
+
+def test_a_plugin_that_became_slower_is_named():
+    ratios = {"wal2lake": [1.0, 1.01, 1.2], "wal2lake tokens": [0.9, 1.04, 1.05]}
+    assert pairing.missed(ratios) == ["wal2lake tokens"]
+    lines = pairing.lines("wide", ratios, "abc")
+    assert "MISSED" in lines[1] and "MISSED" not in lines[0] and "median 1.010" in lines[0]
+
+
+def test_a_revision_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(BenchError, match="no-such-revision"):
+        pairing.build(BENCH.parents[1], "no-such-revision", tmp_path)
