@@ -8,7 +8,6 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from statistics import quantiles
 
 from harness import forwarder

@@ -3,10 +3,8 @@
 Each test that stops the forwarder goes on after the fix and finds every row in the lake.
 """
 
-import os
 import re
 import shutil
-import subprocess
 
 import pytest
 

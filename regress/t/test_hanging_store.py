@@ -10,7 +10,7 @@ import pytest
 from harness import forwarder, s3_faults as faults
 from harness.cluster import Cluster, wait_until
 from harness.database import Database
-from harness.lake_place import Bucket, Folder
+from harness.lake_place import Bucket
 from harness.scripted_s3 import ScriptedS3
 from harness.source import Source
 

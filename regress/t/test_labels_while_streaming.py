@@ -14,6 +14,7 @@ import psycopg2.extras
 import pytest
 
 from harness.cluster import wait_until
+from harness.plugin import assemble
 from harness.receiver import Receiver
 from harness.values import WITHHELD, Token
 

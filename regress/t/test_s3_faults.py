@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import forwarder, s3_faults as faults, secrecy
-from harness.cluster import Cluster, wait_until
+from harness.cluster import Cluster
 from harness.database import Database
 from harness.exactly_once import Forwarded
 from harness.lake_place import Bucket, environment_without_keys, write_credentials

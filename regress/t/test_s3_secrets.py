@@ -3,7 +3,7 @@ does where a signature is wrong, and as proxies do."""
 
 import pytest
 
-from harness import forwarder, s3_faults as faults, secrecy
+from harness import forwarder, secrecy
 from harness.app import App
 from harness.cluster import wait_until
 from harness.lake_place import Bucket, environment_without_keys, write_credentials

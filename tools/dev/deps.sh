@@ -7,7 +7,7 @@ set -eu
 
 packages="
 postgresql-15 postgresql-client-15 postgresql-server-dev-15
-gcc g++ make cmake ninja-build pkg-config clang clang-format clang-tidy cppcheck
+gcc g++ make cmake ninja-build pkg-config clang clang-format clang-tidy cppcheck pyflakes3
 libpq-dev libssl-dev libzstd-dev libxxhash-dev
 libprotozero-dev protobuf-compiler libprotobuf-dev
 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev

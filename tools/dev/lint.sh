@@ -57,6 +57,11 @@ heavy_headers_once() {
     done
 }
 
+# A name that is missing is an error of the one test that gets there, at the end of a long run.
+python_names() {
+    git ls-files '*.py' | xargs -r pyflakes3
+}
+
 tests_listed() {
     local file
     for file in regress/sql/*.sql; do
@@ -127,6 +132,7 @@ check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.
 check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
 check "no symbol is left for load time" undefined_symbols
 check "nothing of the failpoints is in the command" no_failpoints
+check "names of Python are defined and used" python_names
 check "cppcheck" analysis cppcheck
 check "clang-tidy" analysis product
 [ -z "${WAL2LAKE_LONG:-}" ] || check "clang-tidy on the tests" analysis tests
