@@ -53,7 +53,7 @@ count() {
         # The one suite whose server may be out of reach; it has said so.
         [ "$status" -ne 77 ] || status=0 s=1 may_be_empty=yes
         ;;
-    end-to-end | store-faults)
+    end-to-end | waiting)
         p=$(said passed "$log")
         f=$(($(said failed "$log") + $(said 'errors?' "$log")))
         s=$(said skipped "$log")
@@ -134,7 +134,8 @@ end_to_end() {
     $python -m pytest "$@" -q -rs -p no:cacheprovider --durations=15
 }
 
-waiting=regress/t/test_s3_faults.py
+# They wait most of their time, for what hangs or is away: time in which the others work.
+waiting=(regress/t/test_s3_faults.py regress/t/test_service.py regress/t/test_hanging_store.py regress/t/test_s3_secrets.py)
 began=$SECONDS
 [ "$tier" = long ] && export WAL2LAKE_LONG=1
 suite lint tools/dev/lint.sh
@@ -148,14 +149,9 @@ if [ "$tier" != quick ]; then
         suite asan asan
     fi
     launch unit-sanitized unit_sanitized
-    if [ "$tier" = long ]; then
-        # Waits for a quarter of an hour; time in which the others work.
-        launch store-faults end_to_end $waiting
-        suite end-to-end end_to_end regress/t --ignore=$waiting
-        finish store-faults
-    else
-        suite end-to-end end_to_end regress/t
-    fi
+    launch waiting end_to_end "${waiting[@]}"
+    suite end-to-end end_to_end regress/t "${waiting[@]/#/--ignore=}"
+    finish waiting
     finish unit-sanitized
 fi
 
