@@ -10,8 +10,10 @@ UNCHANGED_TEXT = "unchanged-toast-datum"
 # Empty transactions are skipped here rather than there: with skip-empty-xacts, test_decoding writes a
 # message that comes before the first change ahead of its BEGIN.
 OPTIONS = ("include-xids", "1", "skip-empty-xacts", "0")
-# What wal2lake pins (docs/record_format.md), so that the texts of a witness compare with ours.
-READER_SETTINGS = ("-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
+# What wal2lake pins (docs/record_format.md), so that the texts of a witness compare with ours. And memory for whole
+# transactions: in 18.6 the abort of a subtransaction that was evicted from it makes test_decoding read where nothing is.
+READER_SETTINGS = ("-c logical_decoding_work_mem=1GB "
+                   "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
                    "-c lc_monetary=C -c search_path=pg_catalog,pg_temp -c quote_all_identifiers=off -c xmlbinary=base64")
 
 
