@@ -641,7 +641,7 @@ static Table* add_table(Session* session, Oid relid)
         char* block = MemoryContextAllocZero(session->context->context,
                                              TABLES_IN_BLOCK * sizeof(Table) + CACHE_LINE - 1);
 
-        session->spare_tables = (Table*)TYPEALIGN(CACHE_LINE, block);
+        session->spare_tables = (Table*)(block + (TYPEALIGN(CACHE_LINE, block) - (uintptr_t)block));
         session->spare_table_count = TABLES_IN_BLOCK;
     }
     table = session->spare_tables;

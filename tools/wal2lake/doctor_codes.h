@@ -2,8 +2,8 @@
 // (docs/doctor.md); a code is never given another meaning.
 #pragma once
 
+#include <span>
 #include <string_view>
-#include <vector>
 
 namespace wal2lake
 {
@@ -89,7 +89,7 @@ struct CodeFacts {
 };
 
 const CodeFacts& FactsOf(Code code);
-const std::vector<CodeFacts>& AllCodes();
+std::span<const CodeFacts> AllCodes();
 std::string_view NameOf(Severity severity);
 
 } // namespace wal2lake
