@@ -16,7 +16,6 @@
 
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 
 PG_MODULE_MAGIC;
 
@@ -50,9 +49,7 @@ static const char* const kHarmless[] = {
     /* looks at memory, or at the clock, and has no ereport */
     "MemoryContextRegisterResetCallback", "MemoryContextMemAllocated", "GetCurrentTimestamp",
     "GetDatabaseEncoding", "TimestampDifferenceExceeds", "IsTransactionState", "bms_is_empty", "strlcpy",
-    "HeapTupleHeaderGetCmin", "NewGUCNestLevel", "hash_bytes_extended",
-    /* in callbacks of invalidation, which also run while a transaction aborts */
-    "hash_seq_init", "hash_seq_search"};
+    "HeapTupleHeaderGetCmin", "NewGUCNestLevel", "hash_bytes_extended"};
 
 static struct {
     const char* name;
@@ -81,19 +78,10 @@ static void* nothing(void)
     return NULL;
 }
 
-/* Of the arguments, as the stub saved them. */
-enum { THIRD = 4, REGISTERS = 8 };
-
-/* hash_search allocates where it may enter, and is otherwise called from invalidation callbacks. */
-static bool counts(const char* name, const uintptr_t* registers)
-{
-    return strcmp(name, "hash_search") != 0 || registers[THIRD] == HASH_ENTER;
-}
-
 /* Called by the stubs. Where to go on. */
-__attribute__((visibility("hidden"), used)) uintptr_t odd_server_call(int stub, const uintptr_t* registers)
+__attribute__((visibility("hidden"), used)) uintptr_t odd_server_call(int stub)
 {
-    if (armed != stubs[stub].kind || armed == NEVER || !counts(stubs[stub].name, registers))
+    if (armed != stubs[stub].kind || armed == NEVER)
         return stubs[stub].target;
     counted++;
     stubs[stub].calls++;
@@ -133,7 +121,6 @@ __asm__(
     "   movups %xmm0, (%rsp)\n    movups %xmm1, 16(%rsp)\n  movups %xmm2, 32(%rsp)\n  movups %xmm3, 48(%rsp)\n"
     "   movups %xmm4, 64(%rsp)\n  movups %xmm5, 80(%rsp)\n  movups %xmm6, 96(%rsp)\n  movups %xmm7, 112(%rsp)\n"
     "   movq 192(%rsp), %rdi\n"
-    "   leaq 128(%rsp), %rsi\n"
     "   call odd_server_call\n"
     "   movq %rax, %r11\n"
     "   movups (%rsp), %xmm0\n    movups 16(%rsp), %xmm1\n  movups 32(%rsp), %xmm2\n  movups 48(%rsp), %xmm3\n"
