@@ -118,10 +118,7 @@ class Version:
         status, said, seconds = self.run(suite, self.inside(f"tools/dev/regress.sh {option}"))
         with contextlib.suppress(FileNotFoundError):
             shutil.copytree(self.sources / "build" / "regress", self.logs / f"{suite}.results")
-        # TAP from 16 on.
-        passed = re.findall(r"^(?:test .* ok |ok \d+ )", said, re.M)
-        failed = re.findall(r"^(?:test .* FAILED |not ok \d+ )", said, re.M)
-        return self.row(suite, status, (len(passed), len(failed), 0), seconds)
+        return self.row(suite, status, (*tests_of(said), 0), seconds)
 
     def end_to_end(self, suite, files):
         environment = {"WAL2LAKE_SERVER_ROOT": str(self.root)} if self.root else {"PG_CONFIG": f"{self.bindir}/pg_config"}
@@ -132,6 +129,12 @@ class Version:
         passed, failed, errors, skipped = (int((re.search(rf"(\d+) {word}", last) or (0, 0))[1])
                                            for word in ("passed", "failed", "errors?", "skipped"))
         return self.row(suite, status, (passed, failed + errors, skipped), seconds)
+
+
+def tests_of(said):
+    """How many passed and failed, by what pg_regress said; TAP from 16 on."""
+    return (len(re.findall(r"^(?:test .* ok |ok \d+ )", said, re.M)),
+            len(re.findall(r"^(?:test .* FAILED |not ok \d+ )", said, re.M)))
 
 
 def copy_sources(folder):
