@@ -16,6 +16,14 @@
 
 /* ---- startup ---- */
 
+void check_policy_version(const Wal2lakePolicy* policy)
+{
+    if (policy->version != WAL2LAKE_POLICY_VERSION)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("wal2lake and the preloaded wal2lake_policy are of different versions"),
+                        errhint("Restart the server after an upgrade.")));
+}
+
 static const Wal2lakePolicy* require_policy(void)
 {
     const Wal2lakePolicy* policy = *find_rendezvous_variable(WAL2LAKE_POLICY_RENDEZVOUS);
@@ -24,10 +32,7 @@ static const Wal2lakePolicy* require_policy(void)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("wal2lake needs wal2lake_policy in shared_preload_libraries"),
                         errhint("Add it and restart the server; without it labels cannot be trusted.")));
-    if (policy->version != WAL2LAKE_POLICY_VERSION)
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("wal2lake and the preloaded wal2lake_policy are of different versions"),
-                        errhint("Restart the server after an upgrade.")));
+    check_policy_version(policy);
     return policy;
 }
 

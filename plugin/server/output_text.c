@@ -5,6 +5,9 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -13,8 +16,10 @@
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 /*
  * Every setting that an output function of PostgreSQL looks at. Text in the lake
@@ -153,6 +158,32 @@ static bool run(Session* session, void (*body)(void*), void* argument, bool may_
 bool survives(Session* session, void (*body)(void*), void* argument)
 {
     return run(session, body, argument, false);
+}
+
+bool output_is_foreign(Oid base_type)
+{
+    Oid element = get_element_type(base_type);
+    HeapTuple tuple;
+    Oid output = InvalidOid;
+    bool foreign = true;
+
+    if (base_type < FirstNormalObjectId)
+        return false;
+    if (OidIsValid(element))
+        return output_is_foreign(getBaseType(element));
+    tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(base_type));
+    if (HeapTupleIsValid(tuple)) {
+        Form_pg_type form = (Form_pg_type)GETSTRUCT(tuple);
+
+        output = form->typtype == TYPTYPE_BASE ? form->typoutput : InvalidOid;
+        ReleaseSysCache(tuple);
+    }
+    tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(output));
+    if (HeapTupleIsValid(tuple)) {
+        foreign = ((Form_pg_proc)GETSTRUCT(tuple))->prolang != INTERNALlanguageId;
+        ReleaseSysCache(tuple);
+    }
+    return foreign;
 }
 
 /* The server has no memory for anybody: nothing is lost, decoding stops here and is tried again. */

@@ -271,6 +271,8 @@ extern bool survives(Session* session, void (*body)(void*), void* argument);
  * what it takes is bounded, and gone if it fails. ERROR where the server itself is short of memory.
  */
 extern bool survives_foreign(Session* session, void (*body)(void*), void* argument, Size size);
+/* False if all code that makes text of a value of the type is PostgreSQL's own, as that of citext is. */
+extern bool output_is_foreign(Oid base_type);
 /* Text in UTF-8 of a name from a catalog; bytes that have none become '?'. */
 extern const char* utf8_name(Session* session, const char* name);
 
@@ -282,7 +284,9 @@ extern void lift_memory_limit(void);
 /* Whether there is not even what a call on a value of `size` bytes may need. */
 extern bool memory_is_short(Size size);
 
-/* callbacks.c, for stream.c. */
+/* callbacks.c, for stream.c and sql_functions.c. */
+/* ERROR if the preloaded library is of another version: nothing else of what it offers may be used then. */
+extern void check_policy_version(const Wal2lakePolicy* policy);
 /* A replay begins: nothing is left of the one before, however it ended. */
 extern void begin_replay(Session* session, Transaction* transaction);
 extern void take_commit_facts(ReorderBufferTXN* txn, w2l_committed* facts);

@@ -12,11 +12,8 @@
 #include "server/plugin.h"
 
 #include "access/sysattr.h"
-#include "access/transam.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "nodes/bitmapset.h"
@@ -282,33 +279,6 @@ static const char* domain_name(const Table* table, const w2l_verdict* verdict, c
                            domain, sizeof(domain)),
         "naming a domain");
     return kept(table, domain);
-}
-
-/* False if all code that makes text of a value is PostgreSQL's own, as that of citext is. */
-static bool output_is_foreign(Oid base_type)
-{
-    Oid element = get_element_type(base_type);
-    HeapTuple tuple;
-    Oid output = InvalidOid;
-    bool foreign = true;
-
-    if (base_type < FirstNormalObjectId)
-        return false;
-    if (OidIsValid(element))
-        return output_is_foreign(getBaseType(element));
-    tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(base_type));
-    if (HeapTupleIsValid(tuple)) {
-        Form_pg_type form = (Form_pg_type)GETSTRUCT(tuple);
-
-        output = form->typtype == TYPTYPE_BASE ? form->typoutput : InvalidOid;
-        ReleaseSysCache(tuple);
-    }
-    tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(output));
-    if (HeapTupleIsValid(tuple)) {
-        foreign = ((Form_pg_proc)GETSTRUCT(tuple))->prolang != INTERNALlanguageId;
-        ReleaseSysCache(tuple);
-    }
-    return foreign;
 }
 
 static void build_column(Session* session, Table* table, const Lineage* lineage, Form_pg_attribute attribute,

@@ -10,12 +10,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "server/compat.h"
+#include "server/plugin.h"
 
 #include "core/frame_text.h"
-#include "core/policy.h"
-#include "core/token.h"
-#include "policy/policy.h"
 
 /* PostgreSQL exports them itself from 16 on. */
 extern PGDLLEXPORT Datum wal2lake_decode_frame(PG_FUNCTION_ARGS);
@@ -108,9 +105,6 @@ Datum wal2lake_is_admin(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("wal2lake_policy is not in shared_preload_libraries"),
                         errhint("Add it and restart the server.")));
-    if (policy->version != WAL2LAKE_POLICY_VERSION)
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("wal2lake and the preloaded wal2lake_policy are of different versions"),
-                        errhint("Restart the server after an upgrade.")));
+    check_policy_version(policy);
     PG_RETURN_BOOL(policy->is_admin(GetOuterUserId()));
 }
