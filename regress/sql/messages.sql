@@ -38,9 +38,9 @@ SELECT 'x' FROM pg_logical_emit_message(true, 'app', 'not asked for');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'messages', 'off');
 SELECT count(*) FROM pg_logical_slot_peek_binary_changes('test', NULL, NULL, 'messages', 'on');
 SELECT count(*) FROM pg_logical_slot_get_binary_changes('test', NULL, NULL, 'messages', 'off');
--- A large one comes in pieces.
-SELECT 'x' FROM pg_logical_emit_message(true, 'app.long', repeat('x', 2500000));
+-- A large one comes in pieces. One of no transaction does not flush the WAL, without which it is not decoded: the commit does.
 SELECT 'x' FROM pg_logical_emit_message(false, 'app.long', repeat('y', 1048577));
+SELECT 'x' FROM pg_logical_emit_message(true, 'app.long', repeat('x', 2500000));
 SELECT changes();
 -- In a transaction in progress it goes with its subtransaction.
 CREATE FUNCTION exceed() RETURNS void LANGUAGE sql AS $$
