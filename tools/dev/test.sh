@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 tier=${1:-full}
 passed=0 failed=0 skipped=0 suites=0
-summary=()
+summary=() names=()
 # Suites under way, by name: the process that leads each. None outlives us.
 declare -A running=()
 trap 'for leader in "${running[@]}"; do kill -INT -- "-$leader" 2> /dev/null; done; wait' EXIT
@@ -68,6 +68,16 @@ count() {
     suite_failed=$f
 }
 
+# The names of the tests that failed, as they stand in a suite's log.
+failures() {
+    case $1 in
+    unit*) sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) .*\*\*\*(Failed|Exception|Timeout|Not Run).*/\1/p' "$2" ;;
+    regress) sed -nE 's/^test ([^ ]+) .* FAILED .*/\1/p; s/^not ok [0-9]+ +[-+] ([^ ]+).*/\1/p' "$2" ;;
+    end-to-end | waiting) sed -nE 's/^(FAILED|ERROR) ([^ ]+).*/\2/p' "$2" ;;
+    *) sed -nE 's/ +FAILED.*//p' "$2" ;;
+    esac
+}
+
 # Runs a suite to its end.
 suite() {
     launch "$@"
@@ -99,7 +109,10 @@ finish() {
     unset "running[$name]"
     [ ! -f "build/test/$name.end" ] || read -r status took < "build/test/$name.end"
     count "$name" "$log" "$status"
-    [ "$suite_failed" -eq 0 ] || { echo "---- $log"; tail -n 120 "$log"; echo "----"; }
+    [ "$suite_failed" -eq 0 ] || {
+        echo "---- $log"; tail -n 120 "$log"; echo "----"
+        mapfile -t -O ${#names[@]} names < <(failures "$name" "$log" | sed "s/^/$name: /")
+    }
     grep -iE '^SKIPPED|\bskipped: ' "$log" | head -n 20
     summary+=("$(printf '%-16s %4d s   %s' "$name" "$took" "$counted")")
 }
@@ -131,7 +144,7 @@ fuzz() {
     FUZZ_SECONDS=$([ "$tier" = long ] && echo 30 || echo 3) tools/dev/fuzz.sh short
 }
 end_to_end() {
-    $python -m pytest "$@" -q -rs -p no:cacheprovider --durations=15
+    $python -m pytest "$@" -q -rsfE -p no:cacheprovider --durations=15
 }
 
 # They wait most of their time, for what hangs or is away: time in which the others work.
@@ -160,5 +173,7 @@ failed=$((failed + suites - ${#summary[@]}))
 echo
 printf '%s\n' "${summary[@]}"
 printf '%-16s %4d s\n' "all" $((SECONDS - began))
+# Last, so that whoever sees only the end of a log knows what to look at.
+[ ${#names[@]} -eq 0 ] || printf 'failed: %s\n' "${names[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
