@@ -115,6 +115,11 @@ void begin_replay(Session* session, Transaction* transaction)
     session->subxid = InvalidTransactionId;
     session->replay_number++;
     session->now = GetCurrentTimestamp();
+    /* Nothing holds a key between two replays. */
+    if (key_ring_is_outdated(session->keys)) {
+        policy_cache_forget_all(session);
+        key_ring_reload(session->keys);
+    }
 }
 
 void take_commit_facts(ReorderBufferTXN* txn, w2l_committed* facts)

@@ -1,7 +1,8 @@
 /*
- * The keys of a decoding process: read once at startup through one descriptor,
- * kept in memory that is locked, left out of core dumps and not inherited by a
- * child, and wiped when the decoding context goes, also after an ERROR.
+ * The keys of a decoding process: read at startup, and again after a reload of the
+ * server's configuration, through one descriptor; kept in memory that is locked,
+ * left out of core dumps and not inherited by a child, and wiped when the decoding
+ * context goes, also after an ERROR.
  *
  * What is derived from them for a domain lives in core's tokenizers, which are
  * freed then, and wipe it.
@@ -12,11 +13,15 @@
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 struct KeyRing {
     w2l_key_set* keys;                       /* in its own mapping; NULL where no file is configured */
     w2l_tokenizer* tokenizers[W2L_MAX_KEYS]; /* by position in keys, made at first use */
     char checks[W2L_MAX_KEYS][W2L_CHECK_DIGITS + 1];
+    const Wal2lakePolicy* policy;
+    TimestampTz configured_at; /* when the configuration was loaded that the keys were read under */
+    w2l_key_set* incoming;     /* what is read anew, until it takes the place of keys */
     MemoryContextCallback wipe;
 };
 
@@ -39,15 +44,22 @@ void key_ring_forget_domains(KeyRing* ring)
         }
 }
 
+static void unmap_keys(w2l_key_set** keys)
+{
+    if (*keys == NULL)
+        return;
+    w2l_wipe(*keys, sizeof(w2l_key_set));
+    munmap(*keys, sizeof(w2l_key_set));
+    *keys = NULL;
+}
+
 static void wipe_keys(void* argument)
 {
     KeyRing* ring = argument;
 
     key_ring_forget_domains(ring);
-    if (ring->keys != NULL) {
-        w2l_wipe(ring->keys, sizeof(w2l_key_set));
-        munmap(ring->keys, sizeof(w2l_key_set));
-    }
+    unmap_keys(&ring->keys);
+    unmap_keys(&ring->incoming);
 }
 
 static w2l_key_set* map_keys(void)
@@ -65,23 +77,82 @@ static w2l_key_set* map_keys(void)
     return keys;
 }
 
+/* Reads the file that is configured into incoming, which stays NULL if there is none; false and why if it is unfit. */
+static bool read_incoming(KeyRing* ring, char* reason, size_t reason_size)
+{
+    const char* path = ring->policy->key_file();
+
+    unmap_keys(&ring->incoming);
+    ring->configured_at = PgReloadTime;
+    if (path[0] == '\0')
+        return true;
+    ring->incoming = map_keys();
+    return w2l_key_file_read(path, DataDir, ring->incoming, reason, reason_size);
+}
+
+/* What was read takes the place of what was there, which is wiped. */
+static void accept_incoming(KeyRing* ring)
+{
+    char checks[W2L_MAX_KEYS][W2L_CHECK_DIGITS + 1] = {{0}};
+
+    for (size_t i = 0; ring->incoming != NULL && i < ring->incoming->count; i++)
+        report_status(w2l_key_check(ring->incoming->keys[i].secret, checks[i]), "checking the keys");
+    key_ring_forget_domains(ring);
+    unmap_keys(&ring->keys);
+    ring->keys = ring->incoming;
+    ring->incoming = NULL;
+    memcpy(ring->checks, checks, sizeof(checks));
+}
+
 KeyRing* key_ring_load(MemoryContext owner, const Wal2lakePolicy* policy)
 {
     KeyRing* ring = MemoryContextAllocZero(owner, sizeof(KeyRing));
-    const char* path = policy->key_file();
     char reason[600];
 
-    if (path[0] == '\0')
-        return ring;
+    ring->policy = policy;
     ring->wipe.func = wipe_keys;
     ring->wipe.arg = ring;
     MemoryContextRegisterResetCallback(owner, &ring->wipe);
-    ring->keys = map_keys();
-    if (!w2l_key_file_read(path, DataDir, ring->keys, reason, sizeof(reason)))
+    if (!read_incoming(ring, reason, sizeof(reason)))
         ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("%s", reason)));
-    for (size_t i = 0; i < ring->keys->count; i++)
-        report_status(w2l_key_check(ring->keys->keys[i].secret, ring->checks[i]), "checking the keys");
+    accept_incoming(ring);
     return ring;
+}
+
+/* Id of a key that both sets have, with other bytes; or NULL. */
+static const char* changed_key(const w2l_key_set* before, const w2l_key_set* after)
+{
+    for (size_t i = 0; before != NULL && after != NULL && i < before->count; i++) {
+        const w2l_key* key = w2l_key_find(after, before->keys[i].id);
+
+        if (key != NULL && memcmp(key->secret, before->keys[i].secret, sizeof(key->secret)) != 0)
+            return before->keys[i].id;
+    }
+    return NULL;
+}
+
+bool key_ring_is_outdated(const KeyRing* ring)
+{
+    return ring->configured_at != PgReloadTime;
+}
+
+void key_ring_reload(KeyRing* ring)
+{
+    char reason[600];
+    bool fit = read_incoming(ring, reason, sizeof(reason));
+    const char* changed = fit ? changed_key(ring->keys, ring->incoming) : NULL;
+
+    if (changed != NULL) {
+        snprintf(reason, sizeof(reason), "key \"%s\" of the key file has other bytes than before", changed);
+        fit = false;
+    }
+    if (fit) {
+        accept_incoming(ring);
+        return;
+    }
+    unmap_keys(&ring->incoming);
+    ereport(LOG, (errmsg("wal2lake goes on with the keys that it has: %s", reason),
+                  errhint("Mend the key file and reload the server. Other bytes need another id.")));
 }
 
 /* Position of the key of that id, or -1. */

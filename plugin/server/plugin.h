@@ -202,6 +202,14 @@ extern void parse_options(List* options, w2l_options* out);
 typedef struct KeyRing KeyRing;
 /* Reads the key file if one is configured; ERROR if it is unfit. Wiped with `owner`. */
 extern KeyRing* key_ring_load(MemoryContext owner, const Wal2lakePolicy* policy);
+/* Whether the configuration of the server was loaded anew since the key file was read. */
+extern bool key_ring_is_outdated(const KeyRing* ring);
+/*
+ * Reads the key file again: keys that are not in it are forgotten, and what
+ * key_ring_choose and key_ring_domain answered is good no more. If it is unfit, or
+ * has other bytes for an id, the server's log says so and the keys stay.
+ */
+extern void key_ring_reload(KeyRing* ring);
 /*
  * Id of the key for a database labelled as given (then: in force when the row was
  * written; now; NULL: no label). NULL if there is no key at all; ERROR if the
@@ -242,6 +250,8 @@ extern LabelState label_state(Session* session);
 
 /* policy_cache.c: the one decision, cached. */
 extern void policy_cache_create(Session* session);
+/* Every decision is made anew before its next use. */
+extern void policy_cache_forget_all(Session* session);
 /* The table's entry with a decision that is fit for this transaction. */
 extern Table* lookup_table(Session* session, Relation relation);
 

@@ -127,6 +127,11 @@ void policy_cache_create(Session* session)
     register_callbacks();
 }
 
+void policy_cache_forget_all(Session* session)
+{
+    mark_stale(InvalidOid);
+}
+
 /* ---- deciding ---- */
 
 /* Deeper than anyone nests partitions; a table below that is not emitted. */
