@@ -22,7 +22,8 @@ SERVER_OBJS = \
 	plugin/server/policy_cache.o \
 	plugin/server/sql_functions.o \
 	plugin/server/stream.o \
-	plugin/server/tuple_reader.o
+	plugin/server/tuple_reader.o \
+	plugin/server/value_reader.o
 CORE_OBJS = \
 	plugin/core/ddl.o \
 	plugin/core/frame_reader.o \

@@ -104,10 +104,11 @@ uint8_t* PutToken(uint8_t* at, const w2l_value& value, w2l_status* status)
     at = PutByte(at, W2L_TOKEN_BYTES);
     if (value.kind == W2L_VALUE_TOKEN)
         return PutBytes(at, value.token, W2L_TOKEN_BYTES);
-    w2l_status answer = value.kind == W2L_VALUE_HASH_INT
-                            ? w2l_token_of_int(value.domain, value.integer, at)
-                            : w2l_token_of_bytes(value.domain, static_cast<w2l_canonical>(value.canonical),
-                                                 value.bytes, value.length, at);
+    w2l_status answer =
+        value.kind == W2L_VALUE_HASH_INT
+            ? w2l_token_of_int(value.domain, static_cast<w2l_canonical>(value.canonical), value.integer, at)
+            : w2l_token_of_bytes(value.domain, static_cast<w2l_canonical>(value.canonical), value.bytes,
+                                 value.length, at);
     if (answer != W2L_OK)
         *status = answer;
     return at + W2L_TOKEN_BYTES;

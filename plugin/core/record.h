@@ -40,7 +40,7 @@ typedef enum w2l_value_kind {
     W2L_VALUE_WITHHELD,
     W2L_VALUE_UNCARRIED, /* reason, integer = size in bytes */
     W2L_VALUE_CHUNKED,   /* its chunks were appended before */
-    W2L_VALUE_HASH_INT,  /* integer and domain: becomes a token here */
+    W2L_VALUE_HASH_INT,  /* integer, canonical and domain: becomes a token here */
     W2L_VALUE_HASH_BYTES /* bytes, canonical and domain: becomes a token here */
 } w2l_value_kind;
 
@@ -55,7 +55,7 @@ typedef enum w2l_reason {
 typedef struct w2l_value {
     uint8_t kind;      /* w2l_value_kind */
     uint8_t reason;    /* w2l_reason, with UNCARRIED */
-    uint8_t canonical; /* w2l_canonical, with HASH_BYTES */
+    uint8_t canonical; /* w2l_canonical, with HASH_INT and HASH_BYTES */
     union {
         int64_t integer;
         double float64;

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -145,11 +146,81 @@ void AppendHex(const uint8_t* bytes, size_t length, std::string* out)
     }
 }
 
+/* A canonical form that needs no memory of its own. */
+class SmallForm
+{
+  public:
+    void SetDecimal(int64_t value) { end_ = std::to_chars(bytes_, bytes_ + sizeof bytes_, value).ptr; }
+
+    /* The sum as a decimal, which may need more than 64 bits; the ends of the range are infinite. */
+    void SetMoment(int64_t value, int64_t offset)
+    {
+        if (value == std::numeric_limits<int64_t>::max() || value == std::numeric_limits<int64_t>::min()) {
+            SetText(value > 0 ? "infinity" : "-infinity");
+            return;
+        }
+        if (value <= std::numeric_limits<int64_t>::max() - offset) {
+            SetDecimal(value + offset);
+            return;
+        }
+        end_ = std::to_chars(bytes_, bytes_ + sizeof bytes_,
+                             static_cast<uint64_t>(value) + static_cast<uint64_t>(offset))
+                   .ptr;
+    }
+
+    /* Big-endian; one zero, one NaN. */
+    void SetDouble(uint64_t bits)
+    {
+        constexpr uint64_t sign = uint64_t{1} << 63;
+        constexpr uint64_t infinity = uint64_t{0x7ff} << 52;
+        if ((bits & ~sign) == 0)
+            bits = 0;
+        else if ((bits & ~sign) > infinity)
+            bits = infinity | (uint64_t{1} << 51);
+        for (int i = 0; i < 8; ++i)
+            bytes_[i] = static_cast<char>(static_cast<uint8_t>(bits >> (56 - 8 * i)));
+        end_ = bytes_ + 8;
+    }
+
+    std::string_view view() const { return {bytes_, static_cast<size_t>(end_ - bytes_)}; }
+
+  private:
+    void SetText(std::string_view text)
+    {
+        std::memcpy(bytes_, text.data(), text.size());
+        end_ = bytes_ + text.size();
+    }
+
+    char bytes_[24];
+    char* end_ = bytes_;
+};
+
+/* Between 1970-01-01 and 2000-01-01. */
+constexpr int64_t kEpochsApartMicroseconds = int64_t{10957} * 86400 * 1000000;
+
+/* 4 or 6, the length of the prefix, and the address. */
+bool IsInternetAddress(std::string_view bytes)
+{
+    if (bytes.size() != 6 && bytes.size() != 18)
+        return false;
+    const bool v4 = bytes.size() == 6;
+    return bytes[0] == (v4 ? 4 : 6) && static_cast<uint8_t>(bytes[1]) <= (v4 ? 32 : 128);
+}
+
 } // namespace
 
 struct w2l_domain {
     Hmac hmac;
 };
+
+static w2l_status TokenOf(const w2l_domain* domain, char tag, std::string_view canonical, uint8_t* out)
+{
+    uint8_t digest[kDigestBytes];
+    if (!domain->hmac.Digest(tag, canonical, digest))
+        return CryptoFailed();
+    std::memcpy(out, digest, W2L_TOKEN_BYTES);
+    return W2L_OK;
+}
 
 struct w2l_tokenizer {
     Hmac master;
@@ -200,16 +271,29 @@ extern "C" size_t w2l_tokenizer_domains(const w2l_tokenizer* tokenizer) noexcept
     return tokenizer->domains.size();
 }
 
-extern "C" w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value,
+extern "C" w2l_status w2l_token_of_int(const w2l_domain* domain, w2l_canonical canonical, int64_t value,
                                        uint8_t out[W2L_TOKEN_BYTES]) noexcept
 {
-    char text[24];
-    auto end = std::to_chars(text, text + sizeof text, value).ptr;
-    uint8_t digest[kDigestBytes];
-    if (!domain->hmac.Digest('n', std::string_view(text, static_cast<size_t>(end - text)), digest))
-        return CryptoFailed();
-    std::memcpy(out, digest, W2L_TOKEN_BYTES);
-    return W2L_OK;
+    SmallForm form;
+    switch (canonical) {
+    case W2L_CANONICAL_INT:
+        form.SetDecimal(value);
+        return TokenOf(domain, 'n', form.view(), out);
+    case W2L_CANONICAL_DATE:
+        form.SetMoment(value, 0);
+        return TokenOf(domain, 'd', form.view(), out);
+    case W2L_CANONICAL_TIMESTAMP:
+        form.SetMoment(value, kEpochsApartMicroseconds);
+        return TokenOf(domain, 't', form.view(), out);
+    case W2L_CANONICAL_TIMESTAMPTZ:
+        form.SetMoment(value, kEpochsApartMicroseconds);
+        return TokenOf(domain, 'z', form.view(), out);
+    case W2L_CANONICAL_FLOAT:
+        form.SetDouble(static_cast<uint64_t>(value));
+        return TokenOf(domain, 'f', form.view(), out);
+    default:
+        return W2L_INVALID;
+    }
 }
 
 extern "C" w2l_status w2l_token_of_bytes(const w2l_domain* domain, w2l_canonical canonical, const char* bytes,
@@ -237,14 +321,23 @@ extern "C" w2l_status w2l_token_of_bytes(const w2l_domain* domain, w2l_canonical
             if (length != 16)
                 return W2L_INVALID;
             break;
+        case W2L_CANONICAL_BYTES:
+            tag = 'x';
+            break;
+        case W2L_CANONICAL_MAC:
+            tag = 'm';
+            if (length != 6 && length != 8)
+                return W2L_INVALID;
+            break;
+        case W2L_CANONICAL_INET:
+            tag = 'a';
+            if (!IsInternetAddress(value))
+                return W2L_INVALID;
+            break;
         default:
             return W2L_INVALID;
         }
-        uint8_t digest[kDigestBytes];
-        if (!domain->hmac.Digest(tag, value, digest))
-            return CryptoFailed();
-        std::memcpy(out, digest, W2L_TOKEN_BYTES);
-        return W2L_OK;
+        return TokenOf(domain, tag, value, out);
     });
 }
 

@@ -1,5 +1,5 @@
 /*
- * Tokens: what a hashed value becomes (docs/security.md, with test vectors).
+ * Tokens: what a hashed value becomes (docs/tokens.md).
  *
  *   K      = HMAC-SHA-256(master key, "wal2lake/v1/" || domain)
  *   token  = first 16 bytes of HMAC-SHA-256(K, canonical form of the value)
@@ -40,13 +40,21 @@ w2l_status w2l_tokenizer_domain(w2l_tokenizer* tokenizer, const char* name, size
 /* How many domains it has derived. */
 size_t w2l_tokenizer_domains(const w2l_tokenizer* tokenizer) W2L_NOEXCEPT;
 
-/* Token of an integer of any width (CANONICAL_INT). */
-w2l_status w2l_token_of_int(const w2l_domain* domain, int64_t value,
+/*
+ * Token of what fits into 64 bits: an integer of any width (INT), days since
+ * 1970-01-01 (DATE), microseconds since 2000-01-01 as PostgreSQL keeps them
+ * (TIMESTAMP, TIMESTAMPTZ), or the bits of a double (FLOAT). The largest and the
+ * smallest number are infinity and -infinity of dates and timestamps. W2L_INVALID
+ * for another form.
+ */
+w2l_status w2l_token_of_int(const w2l_domain* domain, w2l_canonical canonical, int64_t value,
                             uint8_t out[W2L_TOKEN_BYTES]) W2L_NOEXCEPT;
 
 /*
  * Token of bytes: UTF-8 text (TEXT, BPCHAR), the decimal text of a numeric with
- * any scale, "NaN" or "[-]Infinity" (NUMERIC), or the 16 bytes of a uuid (UUID).
+ * any scale, "NaN" or "[-]Infinity" (NUMERIC), the 16 bytes of a uuid (UUID), any
+ * bytes (BYTES), the 6 or 8 bytes of a MAC address (MAC), or of an internet address
+ * 4 or 6, the length of the prefix and the 4 or 16 bytes (INET).
  * W2L_INVALID if the bytes are not of that form.
  */
 w2l_status w2l_token_of_bytes(const w2l_domain* domain, w2l_canonical canonical, const char* bytes,

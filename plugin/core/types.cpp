@@ -8,7 +8,7 @@ extern "C" w2l_type w2l_type_of(uint32_t base_type_oid, bool is_enum) noexcept
     case 16: /* bool */
         return {W2L_ENCODING_BOOL, W2L_CANONICAL_NONE, true};
     case 17: /* bytea */
-        return {W2L_ENCODING_BYTES, W2L_CANONICAL_NONE, false};
+        return {W2L_ENCODING_BYTES, W2L_CANONICAL_BYTES, false};
     case 18: /* "char" */
         return {W2L_ENCODING_OUTPUT_TEXT, W2L_CANONICAL_NONE, true};
     case 21: /* int2 */
@@ -40,17 +40,23 @@ extern "C" w2l_type w2l_type_of(uint32_t base_type_oid, bool is_enum) noexcept
     case 3802: /* jsonb */
         return {W2L_ENCODING_JSON, W2L_CANONICAL_NONE, false};
     case 700: /* float4 */
-        return {W2L_ENCODING_FLOAT32, W2L_CANONICAL_NONE, false};
+        return {W2L_ENCODING_FLOAT32, W2L_CANONICAL_FLOAT, false};
     case 701: /* float8 */
-        return {W2L_ENCODING_FLOAT64, W2L_CANONICAL_NONE, false};
+        return {W2L_ENCODING_FLOAT64, W2L_CANONICAL_FLOAT, false};
+    case 774: /* macaddr8 */
+    case 829: /* macaddr */
+        return {W2L_ENCODING_OUTPUT_TEXT, W2L_CANONICAL_MAC, false};
+    case 650: /* cidr */
+    case 869: /* inet */
+        return {W2L_ENCODING_OUTPUT_TEXT, W2L_CANONICAL_INET, false};
     case 1082: /* date */
-        return {W2L_ENCODING_DATE, W2L_CANONICAL_NONE, true};
+        return {W2L_ENCODING_DATE, W2L_CANONICAL_DATE, true};
     case 1083: /* time */
         return {W2L_ENCODING_TIME, W2L_CANONICAL_NONE, false};
     case 1114: /* timestamp */
-        return {W2L_ENCODING_TIMESTAMP, W2L_CANONICAL_NONE, false};
+        return {W2L_ENCODING_TIMESTAMP, W2L_CANONICAL_TIMESTAMP, false};
     case 1184: /* timestamptz */
-        return {W2L_ENCODING_TIMESTAMPTZ, W2L_CANONICAL_NONE, false};
+        return {W2L_ENCODING_TIMESTAMPTZ, W2L_CANONICAL_TIMESTAMPTZ, false};
     case 1700: /* numeric */
         return {W2L_ENCODING_NUMERIC, W2L_CANONICAL_NUMERIC, false};
     case 2950: /* uuid */

@@ -36,12 +36,19 @@ typedef enum w2l_encoding {
 
 /* How a value becomes canonical bytes. Version 1; a form never changes. */
 typedef enum w2l_canonical {
-    W2L_CANONICAL_NONE = 0, /* the type cannot be hashed */
-    W2L_CANONICAL_INT,      /* family n: int2, int4, int8, oid */
-    W2L_CANONICAL_NUMERIC,  /* family n: numeric */
-    W2L_CANONICAL_TEXT,     /* family s: text, varchar, name, enum label */
-    W2L_CANONICAL_BPCHAR,   /* family s, trailing spaces stripped */
-    W2L_CANONICAL_UUID      /* family u */
+    W2L_CANONICAL_NONE = 0,    /* the type cannot be hashed */
+    W2L_CANONICAL_INT,         /* family n: int2, int4, int8, oid */
+    W2L_CANONICAL_NUMERIC,     /* family n: numeric */
+    W2L_CANONICAL_TEXT,        /* family s: text, varchar, name, enum label */
+    W2L_CANONICAL_BPCHAR,      /* family s, trailing spaces stripped */
+    W2L_CANONICAL_UUID,        /* family u */
+    W2L_CANONICAL_BYTES,       /* family x: bytea */
+    W2L_CANONICAL_FLOAT,       /* family f: float4, float8 */
+    W2L_CANONICAL_DATE,        /* family d */
+    W2L_CANONICAL_TIMESTAMP,   /* family t */
+    W2L_CANONICAL_TIMESTAMPTZ, /* family z */
+    W2L_CANONICAL_INET,        /* family a: inet, cidr */
+    W2L_CANONICAL_MAC          /* family m: macaddr, macaddr8 */
 } w2l_canonical;
 
 typedef struct w2l_type {

@@ -261,8 +261,10 @@ extern bool is_ddl_table(Relation relation);
 /* Appends the Ddl record that a row of it stands for, with the ordinal of the row; false for a row of another server, which stands for none. */
 extern bool append_ddl(Session* session, Relation relation, HeapTuple tuple);
 
-/* tuple_reader.c: from tuple to values, through the decision. */
+/* value_reader.c: how a value that may leave is read; NULL: it may not. */
 extern ReadValue choose_reader(w2l_action action, w2l_type type, Oid base_type_oid);
+
+/* tuple_reader.c: from tuple to values, through the decision. */
 /* `key_only`: the row is an old key. What is too large for the row is appended to the batch as chunks. Answers the row to encode; pointers are good until the next change. */
 extern w2l_row read_row(Session* session, Table* table, Relation relation, HeapTuple tuple, w2l_side side,
                         bool key_only);

@@ -1,6 +1,7 @@
 """Every type that a column may have, by PostgreSQL's own list, is carried: four decoders of the same WAL agree on each value,
 and docs/types.md says how."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from harness.values import NotText
 from harness.witnesses import Witnesses, allow, converted
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "types.md"
+TOKENS_PAGE = PAGE.with_name("tokens.md")
 # Values of text that get into a database of UTF-8 past its checks: cut off, a surrogate, too long, beyond Unicode, NUL.
 NOT_UTF8 = ["61ff", "c3", "eda080", "c080", "f4908080", "610062"]
 REG_TYPES = {"regproc", "regprocedure", "regoper", "regoperator", "regclass", "regcollation", "regtype", "regrole",
@@ -147,12 +149,21 @@ def page():
     return found
 
 
+@functools.cache
+def families():
+    """{type: letter} of docs/tokens.md."""
+    found = {}
+    for letter, types in re.findall(r"^\| `([a-z])` \| (.*?) \|", TOKENS_PAGE.read_text(encoding="utf-8"), re.M):
+        found |= dict.fromkeys(re.findall("`([a-z0-9]+)`", types) + ["enum"] * ("enum" in types), letter)
+    return found
+
+
 def truth(typed, announced, of):
     """The same of a type, as the plugin announces it and as labels do to it."""
     written, by_default = typed.database.cluster.query(
         "SELECT wal2lake.label_action('red hash', %s::oid), wal2lake.label_action('red', %s::oid)", (of.oid, of.oid),
         typed.database.name)[0]
-    family = tokens.canonical(of.oid, "0" * 32)[:1].decode() if written == "hash" else ""
+    family = families()[tokens.KINDS.get(of.oid, "enum")] if written == "hash" else ""
     assert (written == "hash") == of.can_be_hashed
     return announced[of.name, "plain"], family, written == "hash" and by_default == "drop"
 

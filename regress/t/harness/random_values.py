@@ -1,5 +1,6 @@
 """Random values of PostgreSQL's types, as SQL expressions: half of them the odd ones of type_samples.py, half of them made up."""
 
+import ipaddress
 import struct
 import uuid
 
@@ -44,7 +45,9 @@ class Values:
             "interval": lambda: f"'{rng.randint(-99, 99)} mons {rng.randint(-99, 99)} days {self.microseconds() // 10**6} secs'",
             "json": lambda: quoted(self.json()), "jsonb": lambda: quoted(self.json()),
             "bit varying": lambda: f"B'{rng.randrange(2**20):b}'",
-            "inet": lambda: f"'{rng.randrange(256)}.{rng.randrange(256)}.0.1/{rng.randrange(33)}'",
+            "inet": lambda: f"'{self.address()}/{rng.randrange(33)}'",
+            "cidr": lambda: f"network('{self.address()}/{rng.randrange(33)}')",
+            "macaddr": lambda: f"'{rng.randbytes(6).hex()}'", "macaddr8": lambda: f"'{rng.randbytes(8).hex()}'",
             "money": lambda: f"'{rng.randint(-10**15, 10**15)}.{rng.randrange(100):02d}'::numeric",
             "point": lambda: f"point('{rng.uniform(-1e9, 1e9)!r}', '{rng.gauss(0, 1e-9)!r}')",
             "hstore": lambda: f"hstore({quoted(self.text(9))}, {quoted(self.text(9))})",
@@ -84,6 +87,9 @@ class Values:
         whole = "".join(self.rng.choices("0123456789", k=digits))
         scale = self.rng.choice([0, 0, 2, 9, 60])
         return quoted(sign + whole + ("." + "".join(self.rng.choices("0123456789", k=scale)) if scale else ""))
+
+    def address(self):
+        return self.rng.choice([ipaddress.IPv4Address(self.rng.randbytes(4)), ipaddress.IPv6Address(self.rng.randbytes(16))])
 
     def microseconds(self):
         return self.rng.choice([self.rng.randint(-2 * 10**17, 9 * 10**18), self.rng.randint(-10**16, 10**16), self.rng.randint(-9, 9)])

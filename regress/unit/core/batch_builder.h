@@ -83,9 +83,11 @@ inline w2l_value Uncarried(w2l_reason reason, int64_t bytes)
     value.reason = static_cast<uint8_t>(reason);
     return value;
 }
-inline w2l_value HashInt(const w2l_domain* domain, int64_t number)
+inline w2l_value HashInt(const w2l_domain* domain, int64_t number,
+                         w2l_canonical canonical = W2L_CANONICAL_INT)
 {
     w2l_value value = Int(number, W2L_VALUE_HASH_INT);
+    value.canonical = static_cast<uint8_t>(canonical);
     value.domain = domain;
     return value;
 }

@@ -75,7 +75,7 @@ class RandomRecords
         case W2L_VALUE_UNCARRIED:
             return Uncarried(static_cast<w2l_reason>(Below(4)), number);
         case W2L_VALUE_HASH_INT:
-            return HashInt(domain_, number);
+            return HashInt(domain_, number, Below(2) == 0 ? W2L_CANONICAL_INT : W2L_CANONICAL_TIMESTAMP);
         case W2L_VALUE_HASH_BYTES:
             return HashBytes(domain_, Below(2) == 0 ? W2L_CANONICAL_TEXT : W2L_CANONICAL_BPCHAR, Bytes());
         default:

@@ -29,7 +29,8 @@ string TokenOf(const w2l_value& value)
 {
     uint8_t token[W2L_TOKEN_BYTES];
     w2l_status status = value.kind == W2L_VALUE_HASH_INT
-                            ? w2l_token_of_int(value.domain, value.integer, token)
+                            ? w2l_token_of_int(value.domain, static_cast<w2l_canonical>(value.canonical),
+                                               value.integer, token)
                             : w2l_token_of_bytes(value.domain, static_cast<w2l_canonical>(value.canonical),
                                                  value.bytes, value.length, token);
     EXPECT_EQ(status, W2L_OK);
@@ -463,6 +464,8 @@ TEST(Append, WidestFieldsStayWithinTheBound)
             value = OfBytes(value_kind, "");
         else if (value_kind == W2L_VALUE_HASH_BYTES)
             value = HashBytes(random.domain(), W2L_CANONICAL_TEXT, "");
+        else if (value_kind == W2L_VALUE_HASH_INT)
+            value.canonical = W2L_CANONICAL_INT;
         value.domain = random.domain();
         value.reason = W2L_REASON_INVALID_TEXT;
         Values alone(200, value);

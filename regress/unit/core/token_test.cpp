@@ -125,10 +125,13 @@ class Tokenizer
         EXPECT_EQ(w2l_tokenizer_domain(tokenizer_.get(), name.data(), name.size(), &domain), W2L_OK);
         return domain;
     }
-    string OfInt(const string& domain, int64_t value)
+    string OfInt(const string& domain, int64_t value, w2l_canonical canonical = W2L_CANONICAL_INT)
     {
         uint8_t token[W2L_TOKEN_BYTES];
-        EXPECT_EQ(w2l_token_of_int(Domain(domain), value, token), W2L_OK);
+        w2l_status status = w2l_token_of_int(Domain(domain), canonical, value, token);
+        if (status == W2L_INVALID)
+            return "invalid";
+        EXPECT_EQ(status, W2L_OK);
         return Hex({reinterpret_cast<char*>(token), sizeof token});
     }
     // A token as hex, or the word for a refusal.
@@ -238,11 +241,101 @@ TEST(Token, UuidIsSixteenBytes)
         EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_UUID, string(length, 'a')), "invalid") << length;
 }
 
-TEST(Token, FormsThatTakeNoBytesAreRefused)
+TEST(Token, BytesAreAnyBytes)
 {
     Tokenizer tokenizer(kKey);
-    EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_NONE, "a"), "invalid");
-    EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_INT, "1"), "invalid");
+    for (const string& bytes : {string(), string(1, '\0'), string("\xff\x00", 2), string(300, 'x')})
+        EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_BYTES, bytes), OracleToken(kKey, "d", "x" + bytes));
+}
+
+TEST(Token, MacAddressIsSixOrEightBytes)
+{
+    Tokenizer tokenizer(kKey);
+    for (const char* hex : {"08002b010203", "08002bfffe010203"})
+        EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_MAC, Unhex(hex)),
+                  OracleToken(kKey, "d", "m" + Unhex(hex)));
+    for (size_t length : {0, 5, 7, 9, 17})
+        EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_MAC, string(length, 'a')), "invalid") << length;
+}
+
+TEST(Token, InternetAddressIsFamilyPrefixAndBytes)
+{
+    Tokenizer tokenizer(kKey);
+    for (const char* hex : {"04200a000001", "040000000000", "041fffffffff",
+                            "068020010db8000000000000000000000001", "060000000000000000000000000000000000"})
+        EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_INET, Unhex(hex)),
+                  OracleToken(kKey, "d", "a" + Unhex(hex)))
+            << hex;
+    for (const char* hex : {"", "04", "04200a0000", "04200a00000100", "02200a000001", "06200a000001",
+                            "04210a000001", "068120010db8000000000000000000000001",
+                            "042020010db8000000000000000000000001", "038020010db8000000000000000000000001"})
+        EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_INET, Unhex(hex)), "invalid") << hex;
+}
+
+TEST(Token, MomentsCountFrom1970)
+{
+    Tokenizer tokenizer(kKey);
+    constexpr int64_t max = std::numeric_limits<int64_t>::max();
+    constexpr int64_t min = std::numeric_limits<int64_t>::min();
+    struct Case {
+        w2l_canonical canonical;
+        int64_t value;
+        const char* form;
+    };
+    const Case cases[] = {{W2L_CANONICAL_DATE, 0, "d0"},
+                          {W2L_CANONICAL_DATE, -21914, "d-21914"},
+                          {W2L_CANONICAL_DATE, max, "dinfinity"},
+                          {W2L_CANONICAL_DATE, min, "d-infinity"},
+                          {W2L_CANONICAL_TIMESTAMP, -946684800000000, "t0"},
+                          {W2L_CANONICAL_TIMESTAMP, 0, "t946684800000000"},
+                          {W2L_CANONICAL_TIMESTAMP, -946684800000001, "t-1"},
+                          // The last moment of PostgreSQL's range, past what 64 bits hold from 1970 on.
+                          {W2L_CANONICAL_TIMESTAMP, 9223371331199999999, "t9224318015999999999"},
+                          {W2L_CANONICAL_TIMESTAMP, max - 946684800000000, "t9223372036854775807"},
+                          {W2L_CANONICAL_TIMESTAMP, max - 946684800000000 + 1, "t9223372036854775808"},
+                          {W2L_CANONICAL_TIMESTAMP, -211813488000000000, "t-210866803200000000"},
+                          {W2L_CANONICAL_TIMESTAMP, max, "tinfinity"},
+                          {W2L_CANONICAL_TIMESTAMP, min, "t-infinity"},
+                          {W2L_CANONICAL_TIMESTAMPTZ, 1, "z946684800000001"},
+                          {W2L_CANONICAL_TIMESTAMPTZ, max, "zinfinity"}};
+    for (const Case& c : cases)
+        EXPECT_EQ(tokenizer.OfInt("d", c.value, c.canonical), OracleToken(kKey, "d", c.form)) << c.form;
+}
+
+TEST(Token, FloatHasOneZeroAndOneNan)
+{
+    Tokenizer tokenizer(kKey);
+    struct Case {
+        uint64_t bits;
+        const char* form;
+    };
+    const Case cases[] = {{0, "0000000000000000"},
+                          {0x8000000000000000, "0000000000000000"},
+                          {0x3ff0000000000000, "3ff0000000000000"},
+                          {0xbff0000000000000, "bff0000000000000"},
+                          {1, "0000000000000001"},
+                          {0x7ff0000000000000, "7ff0000000000000"},
+                          {0xfff0000000000000, "fff0000000000000"},
+                          {0x7ff8000000000000, "7ff8000000000000"},
+                          {0xfff8000000000000, "7ff8000000000000"},
+                          {0x7ff0000000000001, "7ff8000000000000"},
+                          {0xffffffffffffffff, "7ff8000000000000"}};
+    for (const Case& c : cases)
+        EXPECT_EQ(tokenizer.OfInt("d", static_cast<int64_t>(c.bits), W2L_CANONICAL_FLOAT),
+                  OracleToken(kKey, "d", "f" + Unhex(c.form)))
+            << c.form;
+}
+
+TEST(Token, FormsOfAnotherKindAreRefused)
+{
+    Tokenizer tokenizer(kKey);
+    for (auto canonical : {W2L_CANONICAL_NONE, W2L_CANONICAL_INT, W2L_CANONICAL_FLOAT, W2L_CANONICAL_DATE,
+                           W2L_CANONICAL_TIMESTAMP, W2L_CANONICAL_TIMESTAMPTZ})
+        EXPECT_EQ(tokenizer.OfBytes("d", canonical, "1"), "invalid") << canonical;
+    for (auto canonical :
+         {W2L_CANONICAL_NONE, W2L_CANONICAL_NUMERIC, W2L_CANONICAL_TEXT, W2L_CANONICAL_BPCHAR,
+          W2L_CANONICAL_UUID, W2L_CANONICAL_BYTES, W2L_CANONICAL_INET, W2L_CANONICAL_MAC})
+        EXPECT_EQ(tokenizer.OfInt("d", 1, canonical), "invalid") << canonical;
 }
 
 // The families differ although the bytes are the same.
@@ -250,10 +343,16 @@ TEST(Token, FamiliesDoNotMeet)
 {
     Tokenizer tokenizer(kKey);
     string sixteen = "1234567890123456";
-    std::set<string> tokens = {tokenizer.OfInt("d", 1234567890123456),
-                               tokenizer.OfBytes("d", W2L_CANONICAL_TEXT, sixteen),
-                               tokenizer.OfBytes("d", W2L_CANONICAL_UUID, sixteen)};
-    EXPECT_EQ(tokens.size(), 3u);
+    std::set<string> tokens = {
+        tokenizer.OfInt("d", 1234567890123456),
+        tokenizer.OfInt("d", 1234567890123456, W2L_CANONICAL_DATE),
+        tokenizer.OfInt("d", 1234567890123456, W2L_CANONICAL_FLOAT),
+        tokenizer.OfInt("d", 1234567890123456 - 946684800000000, W2L_CANONICAL_TIMESTAMP),
+        tokenizer.OfInt("d", 1234567890123456 - 946684800000000, W2L_CANONICAL_TIMESTAMPTZ),
+        tokenizer.OfBytes("d", W2L_CANONICAL_BYTES, sixteen),
+        tokenizer.OfBytes("d", W2L_CANONICAL_TEXT, sixteen),
+        tokenizer.OfBytes("d", W2L_CANONICAL_UUID, sixteen)};
+    EXPECT_EQ(tokens.size(), 8u);
     EXPECT_EQ(tokenizer.OfBytes("d", W2L_CANONICAL_NUMERIC, sixteen), tokenizer.OfInt("d", 1234567890123456));
 }
 
@@ -388,11 +487,26 @@ json PublishedVectors()
 std::pair<uint32_t, bool> TypeOf(const string& name)
 {
     static const std::map<string, uint32_t> kOids = {
-        {"int2", 21}, {"int4", 23},      {"int8", 20}, {"oid", 26},      {"numeric", 1700},
-        {"text", 25}, {"varchar", 1043}, {"name", 19}, {"bpchar", 1042}, {"uuid", 2950}};
+        {"int2", 21},          {"int4", 23},      {"int8", 20},    {"oid", 26},      {"numeric", 1700},
+        {"text", 25},          {"varchar", 1043}, {"name", 19},    {"bpchar", 1042}, {"uuid", 2950},
+        {"bytea", 17},         {"float4", 700},   {"float8", 701}, {"date", 1082},   {"timestamp", 1114},
+        {"timestamptz", 1184}, {"inet", 869},     {"cidr", 650},   {"macaddr", 829}, {"macaddr8", 774}};
     if (name == "enum")
         return {0, true};
     return {kOids.at(name), false};
+}
+
+// Days since 1970, or microseconds since 2000.
+int64_t Moment(const string& form, w2l_canonical canonical)
+{
+    if (form == "infinity")
+        return std::numeric_limits<int64_t>::max();
+    if (form == "-infinity")
+        return std::numeric_limits<int64_t>::min();
+    if (canonical == W2L_CANONICAL_DATE)
+        return std::stoll(form);
+    return static_cast<int64_t>(static_cast<uint64_t>(form[0] == '-' ? std::stoll(form) : std::stoull(form)) -
+                                946684800000000u);
 }
 
 // The value as the server side hands it over: an integer, or the canonical input bytes.
@@ -402,8 +516,24 @@ string TokenAsThePluginDoes(Tokenizer& tokenizer, const json& vector)
     w2l_type type = w2l_type_of(oid, is_enum);
     string domain = vector["domain"];
     string value = vector["value"];
-    if (type.canonical == W2L_CANONICAL_INT)
+    string form = Unhex(vector["canonical"]).substr(1);
+    switch (type.canonical) {
+    case W2L_CANONICAL_INT:
         return tokenizer.OfInt(domain, std::stoll(value));
+    case W2L_CANONICAL_DATE:
+    case W2L_CANONICAL_TIMESTAMP:
+    case W2L_CANONICAL_TIMESTAMPTZ:
+        return tokenizer.OfInt(domain, Moment(form, type.canonical), type.canonical);
+    case W2L_CANONICAL_FLOAT:
+        return tokenizer.OfInt(domain, static_cast<int64_t>(std::stoull(Hex(form), nullptr, 16)),
+                               type.canonical);
+    case W2L_CANONICAL_BYTES:
+    case W2L_CANONICAL_INET:
+    case W2L_CANONICAL_MAC:
+        return tokenizer.OfBytes(domain, type.canonical, form);
+    default:
+        break;
+    }
     if (type.canonical == W2L_CANONICAL_UUID) {
         value.erase(std::remove(value.begin(), value.end(), '-'), value.end());
         value = Unhex(value);
@@ -440,7 +570,7 @@ TEST(PublishedVectors, EveryOneHolds)
             << vector;
         types.insert(vector["type"].get<string>());
     }
-    EXPECT_EQ(types.size(), 11u) << "a type that can be hashed has no vector";
+    EXPECT_EQ(types.size(), 21u) << "a type that can be hashed has no vector";
 }
 
 // What the documents promise may be joined, and what may not, as the file has it.
