@@ -46,7 +46,7 @@ POLICY_CORE_OBJS = \
 	plugin/policy/core_label.o \
 	plugin/policy/core_policy.o \
 	plugin/policy/core_types.o
-POLICY_OBJS = plugin/policy/policy.o $(POLICY_CORE_OBJS)
+POLICY_OBJS = plugin/policy/policy.o plugin/policy/label_history.o $(POLICY_CORE_OBJS)
 EXTRA_CLEAN = wal2lake_policy.so $(POLICY_OBJS)
 
 # Symbols are hidden unless the server must find them. Before PostgreSQL 16

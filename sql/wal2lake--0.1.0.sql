@@ -129,6 +129,55 @@ $$;
 COMMENT ON FUNCTION wal2lake.classify(regclass, text, name[]) IS
 'Labels the named columns of a table, or all that have no label yet, and returns what was written. For the wal2lake admin role. A default domain is written out.';
 
+-- ---- the trail ----
+
+-- Written by the library that judges labels, whoever changes one.
+CREATE TABLE wal2lake.label_history (
+    changed_at timestamptz,
+    session_role name,
+    changed_by name,
+    ran_as name,
+    object_type text,
+    object_identity text,
+    object oid,
+    attnum int2,
+    old_label text,
+    new_label text
+);
+COMMENT ON TABLE wal2lake.label_history IS
+'Every change of a wal2lake label in this database, those that wal2lake makes for partitions included; never sent. A label that goes with its column or table leaves no row.';
+COMMENT ON COLUMN wal2lake.label_history.session_role IS 'Role that had logged in.';
+COMMENT ON COLUMN wal2lake.label_history.changed_by IS 'Role that made the change, after SET ROLE; of a SECURITY DEFINER function who called it.';
+COMMENT ON COLUMN wal2lake.label_history.ran_as IS 'Role with whose rights it was made: another one in a SECURITY DEFINER function.';
+COMMENT ON COLUMN wal2lake.label_history.object_type IS 'table column, table or database.';
+COMMENT ON COLUMN wal2lake.label_history.object_identity IS 'Its name at that time, quoted as in SQL.';
+COMMENT ON COLUMN wal2lake.label_history.object IS 'Its oid, which stays when it is renamed.';
+COMMENT ON COLUMN wal2lake.label_history.attnum IS 'Number of the column; 0 for a table or database.';
+COMMENT ON COLUMN wal2lake.label_history.old_label IS 'NULL: there was none.';
+COMMENT ON COLUMN wal2lake.label_history.new_label IS 'NULL: it was removed.';
+-- It goes with a dump. So no row security: pg_dump refuses tables that have it, unless it may pass it.
+SELECT pg_catalog.pg_extension_config_dump('wal2lake.label_history', '');
+
+-- pg_write_all_data is no way in. A superuser restores a dump, and could do worse.
+CREATE FUNCTION wal2lake.guard_label_history()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('is_superuser') <> 'on' THEN
+        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.label_history is written by wal2lake alone';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.guard_label_history() IS
+'Trigger: keeps everybody but superusers from writing wal2lake.label_history.';
+REVOKE ALL ON FUNCTION wal2lake.guard_label_history() FROM PUBLIC;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.label_history
+    EXECUTE FUNCTION wal2lake.guard_label_history();
+ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard;
+
 -- ---- DDL ----
 
 -- What neither rows nor the shape of a table tell: a row for each such fact of a
@@ -162,15 +211,16 @@ DECLARE
     grantee name;
 BEGIN
     FOR grantee IN
-        SELECT r.rolname
+        SELECT DISTINCT r.rolname
           FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-         WHERE c.oid = 'wal2lake.ddl'::pg_catalog.regclass AND a.grantee <> c.relowner
+         WHERE c.oid IN ('wal2lake.ddl'::pg_catalog.regclass, 'wal2lake.label_history'::pg_catalog.regclass)
+           AND a.grantee <> c.relowner
     LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl FROM %I', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl, wal2lake.label_history FROM %I', grantee);
     END LOOP;
 END
 $$;
-REVOKE ALL ON wal2lake.ddl FROM PUBLIC;
+REVOKE ALL ON wal2lake.ddl, wal2lake.label_history FROM PUBLIC;
 
 CREATE FUNCTION wal2lake.ddl_facts(command pg_ddl_command)
 RETURNS SETOF wal2lake.ddl_fact

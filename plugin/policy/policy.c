@@ -39,6 +39,7 @@
 #include "core/key_file.h"
 #include "core/label.h"
 #include "core/policy.h"
+#include "policy/label_history.h"
 #include "policy/policy.h"
 
 PG_MODULE_MAGIC;
@@ -324,11 +325,13 @@ static void check_database_label(const ObjectAddress* object, const char* new_la
 }
 
 /*
- * The trail: every change, who made it, what it was. Labels hold no values. The
- * outer user is who called the SECURITY DEFINER function that labels, if one does.
+ * The trail, in the log and in the database: every change, who made it, what it was.
+ * Labels hold no values. The outer user is who called the SECURITY DEFINER function
+ * that labels, if one does.
  */
-static void log_label_change(const ObjectAddress* object, const char* old_label, const char* new_label)
+static void record_label_change(const ObjectAddress* object, const char* old_label, const char* new_label)
 {
+    keep_label_change(object, old_label, new_label);
     ereport(LOG, (errmsg("wal2lake: label on %s set to \"%s\" by role \"%s\", was \"%s\"",
                          getObjectDescription(object, false), new_label != NULL ? new_label : "",
                          GetUserNameFromId(GetOuterUserId(), false), old_label != NULL ? old_label : ""),
@@ -338,12 +341,24 @@ static void log_label_change(const ObjectAddress* object, const char* old_label,
                   errhidestmt(true), errhidecontext(true)));
 }
 
+/* Tables of the extension say what decoding is to believe, and who labelled what: they are nobody's data. */
+static bool is_ours(const ObjectAddress* object)
+{
+    Oid extension = object->classId == RelationRelationId
+                        ? getExtensionOfObject(RelationRelationId, object->objectId)
+                        : InvalidOid;
+
+    return OidIsValid(extension) && extension == get_extension_oid("wal2lake", true);
+}
+
 /* Called after core checked ownership and before it stores the label. */
 static void relabel(const ObjectAddress* object, const char* new_label)
 {
     char* old_label = GetSecurityLabel(object, WAL2LAKE_PROVIDER);
     bool admin = is_admin(GetUserId());
 
+    if (is_ours(object))
+        reject("tables of the extension wal2lake are never sent");
     if (object->classId == RelationRelationId && object->objectSubId != 0)
         check_column_label(object, old_label, new_label, admin);
     else if (object->classId == RelationRelationId)
@@ -359,7 +374,7 @@ static void relabel(const ObjectAddress* object, const char* new_label)
     else
         CacheInvalidateRelcacheByRelid(object->objectId);
 
-    log_label_change(object, old_label, new_label);
+    record_label_change(object, old_label, new_label);
 }
 
 /* ---- partitions that are created as such ---- */
@@ -372,7 +387,7 @@ static void set_table_label(Oid relid, const char* old_label, const char* new_la
     ObjectAddressSet(object, RelationRelationId, relid);
     SetSecurityLabel(&object, WAL2LAKE_PROVIDER, new_label);
     CacheInvalidateRelcacheByRelid(relid);
-    log_label_change(&object, old_label, new_label);
+    record_label_change(&object, old_label, new_label);
 }
 
 static void note_created_relation(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* arg)

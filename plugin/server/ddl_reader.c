@@ -15,17 +15,26 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "utils/lsyscache.h"
 
-bool is_ddl_table(Relation relation)
+bool is_own_table(Relation relation)
 {
+    const char* schema = get_namespace_name(RelationGetNamespace(relation));
     Oid extension;
     const char* name;
 
-    if (strcmp(RelationGetRelationName(relation), "ddl") != 0)
+    /* Whose member a table is costs a scan: it is asked for the few that may be ours. */
+    if ((schema == NULL || strcmp(schema, "wal2lake") != 0) &&
+        strcmp(RelationGetRelationName(relation), "ddl") != 0)
         return false;
     extension = getExtensionOfObject(RelationRelationId, RelationGetRelid(relation));
     name = OidIsValid(extension) ? get_extension_name(extension) : NULL;
     return name != NULL && strcmp(name, "wal2lake") == 0;
+}
+
+bool is_ddl_table(Relation relation)
+{
+    return strcmp(RelationGetRelationName(relation), "ddl") == 0 && is_own_table(relation);
 }
 
 /* A row, taken apart. */

@@ -85,6 +85,7 @@ typedef struct pg_attribute_aligned(CACHE_LINE) Table
     Oid relid;
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
+    bool is_ours;   /* of the extension: neither sent nor counted, whatever its labels */
     bool tells_ddl; /* the extension's table of DDL: its rows become Ddl records */
     bool announced; /* the Relation record of wire.id was appended */
     bool grew;      /* its context holds more than `held` */
@@ -256,7 +257,8 @@ extern void policy_cache_forget_all(Session* session);
 extern Table* lookup_table(Session* session, Relation relation);
 
 /* ddl_reader.c: the extension's table of DDL. */
-/* Whether a table is that one. Under the historic snapshot. */
+/* Whether a table is of the extension, and whether it is that one. Under the historic snapshot. */
+extern bool is_own_table(Relation relation);
 extern bool is_ddl_table(Relation relation);
 /* Appends the Ddl record that a row of it stands for, with the ordinal of the row; false for a row of another server, which stands for none. */
 extern bool append_ddl(Session* session, Relation relation, HeapTuple tuple);

@@ -576,15 +576,15 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     table->valid = true;
     session->renewing = table;
     table->decided_at = session->now;
-    table->tells_ddl = is_ddl_table(relation);
+    table->is_ours = is_own_table(relation);
+    table->tells_ddl = table->is_ours && is_ddl_table(relation);
     table->labels = label_state(session);
     read_ancestors(relation, lineage);
     session->database_read_in = 0;
     table->fingerprint =
         labels_fingerprint(session, lineage->relids[0], &lineage->relids[1], lineage->count - 1);
     read_lineage_labels(relation, lineage);
-    /* No label makes rows of the table of DDL leave as rows. */
-    table->emitted = !lineage->too_deep && !table->tells_ddl && decide_emission(lineage);
+    table->emitted = !lineage->too_deep && !table->is_ours && decide_emission(lineage);
     build_names(session, table, relation, lineage);
     build_ancestors(session, table, lineage);
     if (table->emitted) {

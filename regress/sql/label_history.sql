@@ -1,0 +1,68 @@
+-- Who changed which label is kept in the database, and never sent.
+\pset format unaligned
+\pset tuples_only on
+SET client_min_messages = warning;
+CREATE ROLE history_admin IN ROLE wal2lake_admin;
+CREATE ROLE history_writer IN ROLE pg_write_all_data;
+GRANT EXECUTE ON FUNCTION wal2lake.classify(regclass, text, name[]) TO wal2lake_admin;
+CREATE SCHEMA "Odd ""schema""";
+GRANT USAGE ON SCHEMA "Odd ""schema""" TO PUBLIC;
+CREATE TABLE "Odd ""schema""".t (id int PRIMARY KEY, email text);
+CREATE TABLE parent (id int, day int) PARTITION BY RANGE (day);
+CREATE VIEW history AS
+SELECT changed_by, ran_as = changed_by AS own_rights, object_type, object_identity, attnum, old_label, new_label
+  FROM wal2lake.label_history;
+ALTER TABLE "Odd ""schema""".t OWNER TO wal2lake_owner;
+DELETE FROM wal2lake.label_history;
+SELECT make_slot();
+-- The owner, the admin through classify, somebody with SET ROLE; what is refused or rolled back is no change.
+SET ROLE wal2lake_owner;
+SECURITY LABEL FOR wal2lake ON COLUMN "Odd ""schema""".t.email IS 'red drop';
+SECURITY LABEL FOR wal2lake ON COLUMN "Odd ""schema""".t.email IS 'green';
+BEGIN;
+SECURITY LABEL FOR wal2lake ON COLUMN "Odd ""schema""".t.email IS 'regulated_red drop';
+ROLLBACK;
+SET ROLE history_admin;
+SELECT * FROM wal2lake.classify('"Odd ""schema""".t', 'green');
+RESET ROLE;
+SECURITY LABEL FOR wal2lake ON TABLE "Odd ""schema""".t IS 'exclude';
+SECURITY LABEL FOR wal2lake ON TABLE "Odd ""schema""".t IS NULL;
+DO $$ BEGIN EXECUTE format('SECURITY LABEL FOR wal2lake ON DATABASE %I IS ''key=k2026''', current_database()); END $$;
+DO $$ BEGIN EXECUTE format('SECURITY LABEL FOR wal2lake ON DATABASE %I IS NULL', current_database()); END $$;
+-- What wal2lake labels itself.
+CREATE TABLE leaf PARTITION OF parent FOR VALUES FROM (1) TO (2);
+ALTER TABLE parent DETACH PARTITION leaf;
+SELECT * FROM history;
+SELECT count(*), count(DISTINCT session_role = session_user), bool_and(changed_at > now() - interval '1 hour'),
+       bool_and(object::regclass IS NOT NULL) FROM wal2lake.label_history;
+-- Nobody writes it, or reads it without being allowed to.
+SET ROLE history_admin;
+SELECT count(*) FROM wal2lake.label_history;
+SET ROLE history_writer;
+INSERT INTO wal2lake.label_history (changed_by) VALUES ('forged');
+UPDATE wal2lake.label_history SET changed_by = 'forged';
+DELETE FROM wal2lake.label_history;
+SET session_replication_role = replica;
+RESET ROLE;
+GRANT SELECT ON wal2lake.label_history TO history_admin;
+SET ROLE history_admin;
+SELECT count(*) > 0 FROM wal2lake.label_history;
+RESET ROLE;
+REVOKE SELECT ON wal2lake.label_history FROM history_admin;
+-- It is not sent, labelled or not, and not counted; nor can it be labelled.
+SECURITY LABEL FOR wal2lake ON COLUMN wal2lake.label_history.old_label IS 'green';
+SELECT * FROM wal2lake.classify('wal2lake.label_history', 'green');
+INSERT INTO pg_seclabel SELECT attrelid, 'pg_class'::regclass, attnum, 'wal2lake', 'green'
+  FROM pg_attribute WHERE attrelid = 'wal2lake.label_history'::regclass AND attnum > 0;
+SECURITY LABEL FOR wal2lake ON COLUMN "Odd ""schema""".t.email IS 'yellow';
+INSERT INTO "Odd ""schema""".t VALUES (1, 'x');
+SELECT line FROM pg_logical_slot_get_binary_changes('test', NULL, NULL),
+       regexp_split_to_table(wal2lake.decode_frame(data, positions => false), E'\n') AS line
+ WHERE line ~ 'label_history|INSERT|^stats';
+DELETE FROM pg_seclabel WHERE objoid = 'wal2lake.label_history'::regclass;
+SELECT drop_slot();
+DROP VIEW history;
+DROP SCHEMA "Odd ""schema""" CASCADE;
+DROP TABLE parent, leaf;
+REVOKE EXECUTE ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM wal2lake_admin;
+DROP ROLE history_admin, history_writer;
