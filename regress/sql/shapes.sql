@@ -61,6 +61,20 @@ ALTER TABLE child NO INHERIT mother;
 DELETE FROM child;
 SELECT changes();
 DROP TABLE child, mother;
+-- What is made like another table, or of its rows, has no labels: nothing of it leaves.
+CREATE TABLE labelled (id int PRIMARY KEY, email text);
+SELECT * FROM wal2lake.classify('labelled', 'green');
+INSERT INTO labelled VALUES (1, 'original');
+CREATE TABLE made_like (LIKE labelled INCLUDING ALL);
+CREATE TABLE made_as AS SELECT * FROM labelled;
+SELECT * INTO made_into FROM labelled;
+INSERT INTO made_like VALUES (1, 'copy');
+INSERT INTO made_as VALUES (1, 'copy');
+INSERT INTO made_into VALUES (1, 'copy');
+SELECT changes();
+SELECT table_name, column_name, table_is_emitted FROM wal2lake.unclassified WHERE table_name LIKE 'made%' ORDER BY 1, 2;
+DROP TABLE labelled, made_like, made_as, made_into;
+SELECT changes();
 -- Partitions that come and go within a transaction. Whoever is no partition then is named alone, and has its own labels.
 CREATE TABLE root (id int PRIMARY KEY, email text) PARTITION BY RANGE (id);
 CREATE TABLE leaf PARTITION OF root FOR VALUES FROM (0) TO (10);

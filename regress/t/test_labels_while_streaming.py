@@ -4,6 +4,7 @@ The SQL functions start afresh at each call, so pg_regress cannot see a decision
 """
 
 import contextlib
+import os
 import select
 import signal
 import threading
@@ -90,6 +91,27 @@ def test_an_edit_of_the_catalog_reaches_what_waits(streaming):
     assert not withheld[1] and withheld[-1]
     # Never again in clear, once it is withheld.
     assert withheld == sorted(withheld)
+
+
+def test_a_raised_label_holds_within_one_batch_of_a_large_transaction(streaming, note):
+    """Its rows were green when they were written; while it is being sent somebody finds that they should not have been."""
+    rows = 600_000 if os.environ.get("WAL2LAKE_LONG") else 100_000
+    client = streaming.receiver.process
+    client.send_signal(signal.SIGSTOP)
+    try:
+        streaming.execute(f"INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, {rows}) AS i")
+        wait_until(lambda: streaming.value("SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'walsender'")
+                   == "WalSenderWriteData", 30, "the walsender to have filled the socket")
+        streaming.label("t", v="red hash domain=d")
+    finally:
+        client.send_signal(signal.SIGCONT)
+    tokens = [isinstance(row["v"], Token) for row in streaming.receiver.rows("t", rows + 1)[1:]]
+    clear = tokens.index(True)
+    assert tokens == [False] * clear + [True] * (rows - clear)
+    # 64 KiB are some 1,100 rows; the rest had left before.
+    in_flight = 20_000
+    assert 0 < clear < in_flight
+    note(f"{clear} of {rows} rows in clear: what the socket held, and a batch")
 
 
 EDIT = "UPDATE pg_seclabel SET label = '{}' WHERE objoid = 't'::regclass AND objsubid = 2"
