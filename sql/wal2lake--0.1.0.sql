@@ -178,6 +178,229 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.l
     EXECUTE FUNCTION wal2lake.guard_label_history();
 ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard;
 
+-- ---- what a reviewer asks ----
+
+CREATE FUNCTION wal2lake.key_digits()
+RETURNS text[]
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'wal2lake_key_digits';
+COMMENT ON FUNCTION wal2lake.key_digits() IS
+'"id digits" for each key of this server''s key file, read now; empty where none is set. Raises config_file_error (F0000) where decoding would refuse the file.';
+REVOKE ALL ON FUNCTION wal2lake.key_digits() FROM PUBLIC;
+
+-- Who gets past the labels, and with what.
+CREATE FUNCTION wal2lake.check_ways_out()
+RETURNS TABLE (severity text, code text, object text, finding text, fix text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- What a role may load: its own list, or that of all; NULL where the server has no such list.
+    WITH allowed AS (
+        SELECT r.rolname, r.rolsuper, r.rolreplication,
+               coalesce((SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) AS c
+                          WHERE s.setrole = r.oid AND starts_with(c, 'output_plugin_libraries=')
+                          ORDER BY s.setdatabase DESC LIMIT 1),
+                        current_setting('output_plugin_libraries', true)) AS libraries
+          FROM pg_roles r
+    )
+    SELECT 'warning', 'reads-everything', format('role %I', rolname),
+           'The role has REPLICATION: it can take a base backup of the whole cluster, and read any slot.',
+           'Have one such role, for the forwarder; ALTER ROLE ... NOREPLICATION for the others.'
+      FROM allowed WHERE rolreplication AND NOT rolsuper
+    UNION ALL
+    SELECT 'info', 'superuser', format('role %I', rolname), 'A superuser sees, changes and sends whatever it likes.', ''
+      FROM allowed WHERE rolsuper
+    UNION ALL
+    SELECT 'warning', 'other-plugins-allowed', format('role %I', rolname),
+           format('The role may load %s: other plugins than wal2lake know no labels.', libraries),
+           format('ALTER ROLE %I SET output_plugin_libraries = wal2lake;', rolname)
+      FROM allowed WHERE rolreplication AND NOT rolsuper AND translate(libraries, '" ', '') <> 'wal2lake'
+    UNION ALL
+    SELECT 'warning', 'no-allow-list', 'server', 'This minor version lets a REPLICATION role load any library (CVE-2026-6471).',
+           'Update to 15.19, 16.15, 17.11, 18.6 or later.'
+     WHERE current_setting('output_plugin_libraries', true) IS NULL
+    UNION ALL
+    SELECT 'error', 'reads-key-file', format('role %I', m.rolname),
+           format('The role is a member of %I, and acts on files as the server''s user, who owns the key file.', r.rolname),
+           format('REVOKE %I FROM %I;', r.rolname, m.rolname)
+      FROM pg_roles r, pg_roles m
+     WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+       AND m.oid <> r.oid AND NOT m.rolsuper AND pg_has_role(m.oid, r.oid, 'MEMBER')
+    UNION ALL
+    SELECT 'warning', 'other-slot', format('slot %I', slot_name), format('The slot belongs to %s, which knows no labels.', plugin),
+           format('SELECT pg_drop_replication_slot(%L); or accept that its reader sees all values.', slot_name)
+      FROM pg_replication_slots
+     WHERE slot_type = 'logical' AND plugin <> 'wal2lake'
+    UNION ALL
+    SELECT 'info', 'publication', format('publication %I', pubname),
+           'Any REPLICATION role that may load pgoutput reads its tables in clear.',
+           format('DROP PUBLICATION %I; where no subscription needs it.', pubname)
+      FROM pg_publication
+    UNION ALL
+    SELECT 'info', 'messages-open', 'wal2lake.message_prefixes',
+           format('Messages with these prefixes leave in clear, whoever writes them: %s', current_setting('wal2lake.message_prefixes')),
+           'ALTER SYSTEM RESET wal2lake.message_prefixes;'
+     WHERE current_setting('wal2lake.message_prefixes', true) <> ''
+$$;
+
+-- The keys of this node, and which is in force.
+CREATE FUNCTION wal2lake.check_keys()
+RETURNS TABLE (severity text, code text, object text, finding text, fix text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keys text[];
+    label text := (SELECT l.label FROM pg_shseclabel l JOIN pg_database d ON d.oid = l.objoid
+                    WHERE l.classoid = 'pg_database'::regclass AND l.provider = 'wal2lake' AND d.datname = current_database());
+    named text := substring(label FROM 'key=([^ ]+)');
+    digits text;
+    command text := format('SECURITY LABEL FOR wal2lake ON DATABASE %I IS ''key=%%s check=%%s'';', current_database());
+BEGIN
+    BEGIN
+        keys := wal2lake.key_digits();
+    EXCEPTION WHEN config_file_error THEN
+        RETURN QUERY SELECT 'error', 'key-file-unfit', 'wal2lake.key_file', SQLERRM, 'Mend the file; then SELECT pg_reload_conf();';
+        RETURN;
+    END;
+    digits := (SELECT split_part(k, ' ', 2) FROM unnest(keys) AS k
+                WHERE split_part(k, ' ', 1) = named OR named IS NULL AND cardinality(keys) = 1);
+    RETURN QUERY
+    SELECT 'info', 'key', format('key %s', split_part(k, ' ', 1)),
+           format('Its check digits are %s%s. Compare them with those of the other nodes.', split_part(k, ' ', 2),
+                  CASE WHEN split_part(k, ' ', 2) = digits THEN ', and new tokens are made with it' ELSE '' END), ''
+      FROM unnest(keys) AS k;
+    IF cardinality(keys) = 0 THEN
+        RETURN QUERY SELECT CASE WHEN EXISTS (SELECT FROM wal2lake.policy WHERE action = 'hash') THEN 'error' ELSE 'info' END,
+                            'no-key', 'wal2lake.key_file', 'There is no key on this node: nothing can be hashed.',
+                            'Set wal2lake.key_file to a file with a line "id base64-of-32-bytes".';
+    ELSIF named IS NULL THEN
+        RETURN QUERY SELECT CASE WHEN cardinality(keys) > 1 THEN 'error' ELSE 'warning' END,
+                            'key-not-named', format('database %I', current_database()),
+                            'No label of the database says which key is in force: with two in the file decoding stops.',
+                            format(command, split_part(keys[1], ' ', 1), split_part(keys[1], ' ', 2));
+    ELSIF digits IS NULL THEN
+        RETURN QUERY SELECT 'error', 'key-not-there', format('key %s', named),
+                            'The label of the database names a key that is not in the file of this node.',
+                            'Copy the file from the node that has it; then SELECT pg_reload_conf();';
+    ELSIF label !~ 'check=' THEN
+        RETURN QUERY SELECT 'info', 'key-without-check', format('database %I', current_database()),
+                            'The label has no check digits: a node with other bytes under this id would make other tokens.',
+                            format(command, named, digits);
+    ELSIF substring(label FROM 'check=([0-9a-f]+)') <> digits THEN
+        RETURN QUERY SELECT 'error', 'key-differs', format('key %s', named),
+                            'The file of this node has other bytes under this id than the label of the database means.',
+                            'Copy the file from the node that made the tokens so far.';
+    END IF;
+END
+$$;
+
+-- Labels that are legal, and may not be what was meant.
+CREATE FUNCTION wal2lake.check_labels()
+RETURNS TABLE (severity text, code text, object text, finding text, fix text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH columns AS (
+        SELECT a.attrelid, a.attnum, a.attname, a.atttypid, p.class, p.action, p.label,
+               format('%I.%I.%I', p.schema_name, p.table_name, p.column_name) AS name,
+               array_position(ARRAY['green', 'yellow', 'orange', 'red', 'regulated_red'], p.class) AS rank
+          FROM wal2lake.policy p
+          JOIN pg_namespace n ON n.nspname = p.schema_name
+          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.table_name
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p.column_name
+    )
+    SELECT 'warning', 'odd-label', name, format('"%s" is no label: the column is withheld.', left(label, 64)),
+           'Write it with SECURITY LABEL, which says what is wrong.'
+      FROM columns WHERE rank IS NULL
+    UNION ALL
+    -- Few values: by type, or as ANALYZE has counted.
+    SELECT 'warning', 'small-domain', k.name,
+           CASE WHEN wal2lake.label_action('red', k.atttypid) = 'drop'
+                THEN format('Hashed, and of type %s, which has few values', format_type(k.atttypid, NULL))
+                ELSE format('Hashed, and has about %s different values', s.stadistinct::int) END
+           || ': its tokens are a dictionary for whoever can insert rows, and can be counted.',
+           'Label it drop, unless it must be joined.'
+      FROM columns k LEFT JOIN pg_statistic s ON s.starelid = k.attrelid AND s.staattnum = k.attnum AND NOT s.stainherit
+     WHERE k.action = 'hash'
+       AND (wal2lake.label_action('red', k.atttypid) = 'drop' OR s.stadistinct BETWEEN 1 AND 1000)
+    UNION ALL
+    (SELECT DISTINCT ON (clear.name) 'warning', 'copy-by-name', clear.name,
+            format('Sent in clear, and has the name and type of %s, which is %s.', other.name, other.class),
+            format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS %L; or leave it, if it is something else.', clear.name, other.label)
+       FROM columns clear
+       JOIN columns other ON other.attname = clear.attname AND other.atttypid = clear.atttypid AND other.attrelid <> clear.attrelid
+      WHERE clear.action = 'clear' AND other.action <> 'clear' AND other.rank >= 3
+      ORDER BY clear.name, other.rank DESC, other.name)
+    UNION ALL
+    SELECT 'error', 'generated-copy', clear.name,
+           format('Sent in clear, and generated from %s, which is %s.', source.name, source.class),
+           format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS ''%s drop'';', clear.name, source.class)
+      FROM columns clear
+      JOIN pg_attrdef d ON d.adrelid = clear.attrelid AND d.adnum = clear.attnum
+      JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = clear.attrelid AND p.refobjsubid > 0
+                      AND p.refobjsubid <> clear.attnum
+                      AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                           OR p.classid = 'pg_class'::regclass AND p.objid = clear.attrelid AND p.objsubid = clear.attnum)
+      JOIN columns source ON source.attrelid = p.refobjid AND source.attnum = p.refobjsubid
+     WHERE clear.action = 'clear' AND source.action <> 'clear'
+    UNION ALL
+    SELECT 'warning', 'key-withheld', k.name, 'Identifies the rows of its table, and is withheld: updates and deletes name no row.',
+           'Label it hash, or give the table another REPLICA IDENTITY.'
+      FROM columns k
+      JOIN pg_class c ON c.oid = k.attrelid
+      JOIN pg_index i ON i.indrelid = c.oid AND CASE c.relreplident WHEN 'i' THEN i.indisreplident WHEN 'd' THEN i.indisprimary END
+     WHERE k.action = 'drop' AND k.attnum = ANY (i.indkey)
+    UNION ALL
+    SELECT 'info', 'attached-partition', format('%I.%I', n.nspname, c.relname),
+           'Attached, not created as a partition: its columns without a label are withheld.',
+           format('SECURITY LABEL FOR wal2lake ON TABLE %I.%I IS ''inherit'';', n.nspname, c.relname)
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relispartition AND c.relkind = 'r'
+       AND NOT EXISTS (SELECT FROM pg_seclabel l WHERE l.objoid = c.oid AND l.classoid = 'pg_class'::regclass
+                          AND l.objsubid = 0 AND l.provider = 'wal2lake')
+       AND EXISTS (SELECT FROM columns k WHERE k.attrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid)))
+       AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                      AND NOT EXISTS (SELECT FROM columns k WHERE k.attrelid = c.oid AND k.attnum = a.attnum))
+    UNION ALL
+    -- Where the last change of a label that is still there made it less strict. By name: a restore gives other oids.
+    SELECT 'info', 'lowered', name,
+           format('From "%s" to "%s" by %s, %s.', old_label, new_label, changed_by,
+                  to_char(changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')), ''
+      FROM (SELECT DISTINCT ON (k.attrelid, k.attnum) k.name, k.atttypid, k.label, h.old_label, h.new_label, h.changed_by, h.changed_at
+              FROM columns k
+              JOIN wal2lake.label_history h ON h.object_identity = k.name
+             ORDER BY k.attrelid, k.attnum, h.changed_at DESC) AS latest
+     WHERE label = new_label
+       AND (array_position(ARRAY['clear', 'hash', 'drop'], wal2lake.label_action(new_label, atttypid))
+            < array_position(ARRAY['clear', 'hash', 'drop'], wal2lake.label_action(old_label, atttypid))
+            OR array_position(ARRAY['green', 'yellow', 'orange', 'red', 'regulated_red'], split_part(new_label, ' ', 1))
+            < array_position(ARRAY['green', 'yellow', 'orange', 'red', 'regulated_red'], split_part(old_label, ' ', 1)))
+$$;
+
+CREATE FUNCTION wal2lake.check()
+RETURNS TABLE (severity text, code text, object text, finding text, fix text)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT wal2lake.is_admin() THEN
+        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.check needs the wal2lake admin role';
+    END IF;
+    RETURN QUERY
+    SELECT f.*
+      FROM (SELECT * FROM wal2lake.check_ways_out()
+            UNION ALL SELECT * FROM wal2lake.check_keys()
+            UNION ALL SELECT * FROM wal2lake.check_labels()) AS f
+     ORDER BY array_position(ARRAY['error', 'warning', 'info'], f.severity), f.code, f.object;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.check() IS
+'What a reviewer of the policy looks at, in this database on this server: who gets past the labels, the keys, labels that may not be what was meant. severity: error (values or keys are open, or decoding stops), warning, info. fix: a statement, or advice. For the wal2lake admin role.';
+REVOKE ALL ON FUNCTION wal2lake.check_ways_out(), wal2lake.check_keys(), wal2lake.check_labels(), wal2lake.check() FROM PUBLIC;
+
 -- ---- DDL ----
 
 -- What neither rows nor the shape of a table tell: a row for each such fact of a

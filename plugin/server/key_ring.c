@@ -155,6 +155,21 @@ void key_ring_reload(KeyRing* ring)
                   errhint("Mend the key file and reload the server. Other bytes need another id.")));
 }
 
+size_t key_ring_count(const KeyRing* ring)
+{
+    return ring->keys != NULL ? ring->keys->count : 0;
+}
+
+const char* key_ring_id(const KeyRing* ring, size_t position)
+{
+    return ring->keys->keys[position].id;
+}
+
+const char* key_ring_check(const KeyRing* ring, size_t position)
+{
+    return ring->checks[position];
+}
+
 /* Position of the key of that id, or -1. */
 static int find_key(KeyRing* ring, const char* id)
 {

@@ -219,6 +219,10 @@ extern void key_ring_reload(KeyRing* ring);
 extern const char* key_ring_choose(KeyRing* ring, const char* then, const char* now);
 /* The key of a domain, good until key_ring_forget_domains; ERROR if libcrypto fails. `key_id` is an answer of key_ring_choose. */
 extern const w2l_domain* key_ring_domain(KeyRing* ring, const char* key_id, const char* domain);
+/* What may be told of the keys: how many there are, and of each its id and check digits. */
+extern size_t key_ring_count(const KeyRing* ring);
+extern const char* key_ring_id(const KeyRing* ring, size_t position);
+extern const char* key_ring_check(const KeyRing* ring, size_t position);
 /* How many keys of domains are held. */
 extern size_t key_ring_domains(const KeyRing* ring);
 /* Wipes and frees them all: what key_ring_domain answered is good no more. */

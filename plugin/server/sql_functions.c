@@ -4,8 +4,10 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -20,10 +22,13 @@ extern PGDLLEXPORT Datum wal2lake_default_domain(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_label_action(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_is_admin(PG_FUNCTION_ARGS);
 
+extern PGDLLEXPORT Datum wal2lake_key_digits(PG_FUNCTION_ARGS);
+
 PG_FUNCTION_INFO_V1(wal2lake_decode_frame);
 PG_FUNCTION_INFO_V1(wal2lake_default_domain);
 PG_FUNCTION_INFO_V1(wal2lake_label_action);
 PG_FUNCTION_INFO_V1(wal2lake_is_admin);
+PG_FUNCTION_INFO_V1(wal2lake_key_digits);
 
 static void free_renderer(void* argument)
 {
@@ -93,11 +98,7 @@ Datum wal2lake_label_action(PG_FUNCTION_ARGS)
     PG_RETURN_TEXT_P(cstring_to_text(w2l_action_name(verdict.action)));
 }
 
-/*
- * is_admin() returns bool: whether the outer user, who called whatever SECURITY
- * DEFINER function is running, may loosen labels.
- */
-Datum wal2lake_is_admin(PG_FUNCTION_ARGS)
+static const Wal2lakePolicy* preloaded_policy(void)
 {
     const Wal2lakePolicy* policy = *find_rendezvous_variable(WAL2LAKE_POLICY_RENDEZVOUS);
 
@@ -106,5 +107,32 @@ Datum wal2lake_is_admin(PG_FUNCTION_ARGS)
                         errmsg("wal2lake_policy is not in shared_preload_libraries"),
                         errhint("Add it and restart the server.")));
     check_policy_version(policy);
-    PG_RETURN_BOOL(policy->is_admin(GetOuterUserId()));
+    return policy;
+}
+
+/*
+ * is_admin() returns bool: whether the outer user, who called whatever SECURITY
+ * DEFINER function is running, may loosen labels.
+ */
+Datum wal2lake_is_admin(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(preloaded_policy()->is_admin(GetOuterUserId()));
+}
+
+/*
+ * key_digits() returns text[]: "id digits" for each key of this server's file, as a
+ * session that decodes would have it; ERROR where it would refuse the file. The keys
+ * are gone when it returns, and when it does not.
+ */
+Datum wal2lake_key_digits(PG_FUNCTION_ARGS)
+{
+    MemoryContext owner = AllocSetContextCreate(CurrentMemoryContext, "wal2lake keys", ALLOCSET_SMALL_SIZES);
+    KeyRing* ring = key_ring_load(owner, preloaded_policy());
+    size_t count = key_ring_count(ring);
+    Datum* texts = palloc(sizeof(Datum) * Max(count, 1));
+
+    for (size_t i = 0; i < count; i++)
+        texts[i] = CStringGetTextDatum(psprintf("%s %s", key_ring_id(ring, i), key_ring_check(ring, i)));
+    MemoryContextDelete(owner);
+    PG_RETURN_ARRAYTYPE_P(construct_array(texts, (int)count, TEXTOID, -1, false, TYPALIGN_INT));
 }
