@@ -209,7 +209,7 @@ def outage(forwarded, server):
     """The store is away while more is written than may be buffered: memory stays flat, and then it catches up."""
     run = forwarded("outage", server, max_age="300ms", **SMALL)
     run.begin()
-    with load_of(run, large_every=1) as load:
+    with load_of(run, large_every=DOWN / 20, pause=DOWN / 2000) as load:
         run.start()
         time.sleep(2)
         run.require_running(run.main)

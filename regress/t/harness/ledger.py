@@ -31,9 +31,9 @@ def is_ledger(table):
 class Client(threading.Thread):
     """Writes until told to stop; survives a crash of the server and finds out what it had committed."""
 
-    def __init__(self, cluster, dbname, number, seed, stop):
+    def __init__(self, cluster, dbname, number, seed, stop, pause=0.01):
         super().__init__(name=f"client {number}", daemon=True)
-        self.cluster, self.dbname, self.number, self.stop = cluster, dbname, number, stop
+        self.cluster, self.dbname, self.number, self.stop, self.pause = cluster, dbname, number, stop, pause
         self.rng = random.Random(seed * 100 + number)
         self.commits = self.reconnects = 0
         self.failure = None
@@ -79,7 +79,7 @@ class Client(threading.Thread):
             return seq
         connection.commit()
         self.commits += 1
-        time.sleep(self.rng.random() * 0.01)
+        time.sleep(self.rng.random() * self.pause)
         return written
 
     def _insert(self, cursor, seq):
@@ -125,11 +125,14 @@ def connection_lost(error):
 
 
 class Load:
-    """Some clients at once, as a context manager; and one that writes a large transaction `large_every` so many seconds."""
+    """Some clients at once, as a context manager; and one that writes a large transaction `large_every` so many seconds.
 
-    def __init__(self, cluster, dbname, seed, clients=4, large_every=None):
+    They pause for at most `pause` seconds between transactions. All that they write is compared in memory in the end.
+    """
+
+    def __init__(self, cluster, dbname, seed, clients=4, large_every=None, pause=0.01):
         self.stop = threading.Event()
-        self.clients = [Client(cluster, dbname, number, seed, self.stop) for number in range(1, clients + 1)]
+        self.clients = [Client(cluster, dbname, number, seed, self.stop, pause) for number in range(1, clients + 1)]
         if large_every is not None:
             self.clients.append(LargeClient(cluster, dbname, clients + 1, seed, self.stop, every=large_every))
 
