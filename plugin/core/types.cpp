@@ -1,9 +1,38 @@
 #include "core/types.h"
 
+namespace
+{
+
+/* They print the name of what they number. */
+bool IsRegType(uint32_t base_type_oid)
+{
+    switch (base_type_oid) {
+    case 24:   /* regproc */
+    case 2202: /* regprocedure */
+    case 2203: /* regoper */
+    case 2204: /* regoperator */
+    case 2205: /* regclass */
+    case 2206: /* regtype */
+    case 3734: /* regconfig */
+    case 3769: /* regdictionary */
+    case 4089: /* regnamespace */
+    case 4096: /* regrole */
+    case 4191: /* regcollation */
+        return true;
+    default:
+        return false;
+    }
+}
+
+} // namespace
+
 extern "C" w2l_type w2l_type_of(uint32_t base_type_oid, bool is_enum) noexcept
 {
     if (is_enum)
         return {W2L_ENCODING_ENUM, W2L_CANONICAL_TEXT, true};
+    /* The oid, and not the name of that moment: a key stays the same when what it names is renamed. */
+    if (IsRegType(base_type_oid))
+        return {W2L_ENCODING_INT, W2L_CANONICAL_NONE, false};
     switch (base_type_oid) {
     case 16: /* bool */
         return {W2L_ENCODING_BOOL, W2L_CANONICAL_NONE, true};
@@ -17,19 +46,6 @@ extern "C" w2l_type w2l_type_of(uint32_t base_type_oid, bool is_enum) noexcept
     case 23: /* int4 */
     case 26: /* oid */
         return {W2L_ENCODING_INT, W2L_CANONICAL_INT, false};
-    case 24:   /* regproc */
-    case 2202: /* regprocedure */
-    case 2203: /* regoper */
-    case 2204: /* regoperator */
-    case 2205: /* regclass */
-    case 2206: /* regtype */
-    case 3734: /* regconfig */
-    case 3769: /* regdictionary */
-    case 4089: /* regnamespace */
-    case 4096: /* regrole */
-    case 4191: /* regcollation */
-        /* The oid, and not the name of that moment: a key stays the same when what it names is renamed. */
-        return {W2L_ENCODING_INT, W2L_CANONICAL_NONE, false};
     case 19:   /* name */
     case 25:   /* text */
     case 1043: /* varchar */
