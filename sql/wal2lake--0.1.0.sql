@@ -155,17 +155,20 @@ COMMENT ON COLUMN wal2lake.label_history.object IS 'Its oid, which stays when it
 COMMENT ON COLUMN wal2lake.label_history.attnum IS 'Number of the column; 0 for a table or database.';
 COMMENT ON COLUMN wal2lake.label_history.old_label IS 'NULL: there was none.';
 COMMENT ON COLUMN wal2lake.label_history.new_label IS 'NULL: it was removed.';
+-- In a publication of all tables a row can be deleted only where it has an identity.
+ALTER TABLE wal2lake.label_history REPLICA IDENTITY FULL;
 -- It goes with a dump. So no row security: pg_dump refuses tables that have it, unless it may pass it.
 SELECT pg_catalog.pg_extension_config_dump('wal2lake.label_history', '');
 
--- pg_write_all_data is no way in. A superuser restores a dump, and could do worse.
+-- pg_write_all_data is no way in. A superuser restores a dump, and could do worse; a subscription brings the rows of
+-- another server, and works as a replica, which only superusers can choose.
 CREATE FUNCTION wal2lake.guard_label_history()
 RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF current_setting('is_superuser') <> 'on' THEN
+    IF current_setting('is_superuser') <> 'on' AND current_setting('session_replication_role') <> 'replica' THEN
         RAISE insufficient_privilege USING MESSAGE = 'wal2lake.label_history is written by wal2lake alone';
     END IF;
     RETURN NULL;
