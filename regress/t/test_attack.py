@@ -42,8 +42,9 @@ class Host:
 
     def run(self, program, *arguments, dbname=None, options="", name="wal2lake"):
         """One of PostgreSQL's programs as the forwarder's OS user."""
-        command = ["setpriv", "--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--clear-groups",
-                   *self.cluster.command(program, *arguments)]
+        entered = ["chroot", self.cluster.root] if self.cluster.root else []
+        command = [*map(str, entered), "setpriv", "--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--clear-groups",
+                   str(self.cluster.bindir / program), *map(str, arguments)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd="/", env={
             "PATH": os.environ["PATH"], "PGHOST": str(self.cluster.sockets), "PGPORT": str(self.cluster.port), "PGUSER": name,
             "PGDATABASE": dbname or self.database.name, "PGOPTIONS": options, "LC_ALL": "C.UTF-8"})

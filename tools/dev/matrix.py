@@ -41,8 +41,9 @@ SOURCES = ("Makefile", "plugin", "sql", "regress/schedule", "regress/sql", "regr
 # The tests of regress/t that need only a server, and could find another answer on another version. First what is decoded,
 # then how the command gets along with the server.
 SHORT = ("test_same_as_test_decoding.py", "test_tokens.py", "test_no_leak.py", "test_generated_columns.py")
-DECODING = SHORT + ("test_differential.py", "test_bad_input.py", "test_encodings.py", "test_filtered_work.py", "test_labels_while_streaming.py",
-                    "test_oracle.py", "test_pg_recvlogical.py", "test_server_safety.py", "test_types.py")
+DECODING = SHORT + ("test_differential.py", "test_bad_input.py", "test_encodings.py", "test_filtered_work.py", "test_keys.py",
+                    "test_labels_while_streaming.py", "test_labels_travel.py", "test_attack.py", "test_oracle.py",
+                    "test_pg_recvlogical.py", "test_server_safety.py", "test_types.py")
 FORWARDING = ("test_exactly_once.py::test_nothing_is_lost_twice_or_out_of_order", "test_doctor.py", "test_keeps_up.py",
               "test_in_progress.py", "test_lost_position.py", "test_messages.py")
 SUITES = ("regress", "isolation", "decoding", "forwarding")
