@@ -1,5 +1,5 @@
 /*
- * The key file: where the master keys of the tokens live (docs/security.md).
+ * The key file: where the master keys of the tokens live (docs/keys.md).
  *
  * Text, one key a line: `id base64-of-32-bytes`; empty lines and lines that
  * start with `#` are comments. Read by a process that decodes, and for the ids

@@ -1,5 +1,5 @@
 /*
- * The grammar of security labels (docs/security.md), for the hook that checks a
+ * The grammar of security labels (docs/labels.md), for the hook that checks a
  * label before it is stored and for the plugin that reads it while decoding.
  * One parser, so that what the hook accepts is what decoding understands.
  *

@@ -1,5 +1,5 @@
 /*
- * What comes out of a column, given its labels (design: docs/security.md).
+ * What comes out of a column, given its labels (design: docs/labels.md).
  *
  * Pure: the server side reads labels from catalogs, of then and now, of the
  * table and its ancestors, and folds the verdicts with w2l_stricter().

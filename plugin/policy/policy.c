@@ -221,7 +221,7 @@ static void check_column_label(const ObjectAddress* object, const char* old_labe
                 ereport(ERROR,
                         (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                          errmsg("values of type %s cannot be hashed", format_type_be(type_oid)),
-                         errhint("Use drop; the types that can be hashed are listed in docs/security.md.")));
+                         errhint("Use drop; the types that can be hashed are listed in docs/tokens.md.")));
             if (type.few_values && !admin)
                 refuse("hashing a type with few values");
         }

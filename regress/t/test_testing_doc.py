@@ -1,4 +1,4 @@
-"""docs/testing.md says which test holds each case: every one that it names exists, and is run."""
+"""docs/testing.md says which test holds each case, docs/security.md which holds each claim: all that they name exist."""
 
 import re
 from pathlib import Path
@@ -64,6 +64,31 @@ def test_there_are_cases_and_none_is_there_twice():
     names = [case for case, _ in cases()]
     assert len(names) >= LEAST
     assert sorted(names) == sorted(set(names))
+
+
+def claims():
+    """The page of security: rows of claim and command, and of ways out and what holds each."""
+    page = REPOSITORY.joinpath("docs", "security.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\| \*\*(\d+)\. .* \| `(.*?)` \|$", page, re.MULTILINE)
+    ways = page.partition("## Every way out")[2].partition("\n## ")[0]
+    return page, commands, [line.strip("|").split(" | ") for line in ways.splitlines() if line.startswith("| ")][1:]
+
+
+def run_by(command):
+    """What a command of the page runs, as names."""
+    sql = re.fullmatch(r"make installcheck TESTS='setup (.*)'", command)
+    return [f"sql/{topic}" for topic in sql[1].split()] if sql else command.removeprefix("python3 -m pytest ").split()
+
+
+def test_each_claim_has_a_command_that_runs_tests():
+    """Ten claims, and a page that is read in an hour: four printed pages are some 2,000 words."""
+    page, commands, ways = claims()
+    assert [int(number) for number, _ in commands] == list(range(1, 11))
+    assert [name for _, command in commands for name in run_by(command) if not exists(name)] == []
+    assert len(ways) >= 25
+    named = [name for *_, held in ways for name in re.findall(r"`([^`]+)`", held)]
+    assert [name for name in named if not exists(name if "/" in name else f"regress/t/{name}")] == []
+    assert len(page.split()) <= 2000
 
 
 def test_what_does_not_exist_is_found():

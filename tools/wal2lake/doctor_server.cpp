@@ -16,7 +16,7 @@ using Row = PostgresSource::Row;
 constexpr const char* kLimit = " LIMIT 1000";
 
 // Tables of users, their labels, and whether changes of them are sent. "line" is
-// the table and, where it follows them, its ancestors (docs/security.md, Partitions).
+// the table and, where it follows them, its ancestors (docs/labels.md, Partitions).
 constexpr const char* kTables =
     "WITH label AS (SELECT objoid, objsubid, label FROM pg_catalog.pg_seclabel"
     "  WHERE provider = 'wal2lake' AND classoid = 'pg_catalog.pg_class'::pg_catalog.regclass),"
