@@ -22,6 +22,7 @@ SERVER_OBJS = \
 	plugin/server/policy_cache.o \
 	plugin/server/sql_functions.o \
 	plugin/server/stream.o \
+	plugin/server/token_functions.o \
 	plugin/server/tuple_reader.o \
 	plugin/server/value_reader.o
 CORE_OBJS = \

@@ -404,6 +404,115 @@ COMMENT ON FUNCTION wal2lake.check() IS
 'What a reviewer of the policy looks at, in this database on this server: who gets past the labels, the keys, labels that may not be what was meant. severity: error (values or keys are open, or decoding stops), warning, info. fix: a statement, or advice. For the wal2lake admin role.';
 REVOKE ALL ON FUNCTION wal2lake.check_ways_out(), wal2lake.check_keys(), wal2lake.check_labels(), wal2lake.check() FROM PUBLIC;
 
+-- ---- tokens by SQL ----
+
+CREATE FUNCTION wal2lake.compute_token(value anyelement, key_id text, domain text)
+RETURNS bytea
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_compute_token';
+CREATE FUNCTION wal2lake.log_lookup(what text)
+RETURNS void
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_log_lookup';
+
+-- Minutes since 1970 times 1,000, and how many look-ups there were in that minute: a
+-- sequence, since a rollback takes back what a table has.
+CREATE SEQUENCE wal2lake.token_lookups MINVALUE 0 START 0;
+REVOKE ALL ON SEQUENCE wal2lake.token_lookups FROM PUBLIC;
+
+-- Who may, how often, and a line in the log: before any token.
+CREATE FUNCTION wal2lake.admit_lookup(what text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT int := 30;
+    minute bigint := extract(epoch FROM clock_timestamp())::bigint / 60 * 1000;
+BEGIN
+    IF NOT wal2lake.is_admin() THEN
+        RAISE insufficient_privilege USING MESSAGE = 'tokens are told to the wal2lake admin role alone';
+    END IF;
+    IF (SELECT last_value FROM wal2lake.token_lookups) < minute THEN
+        PERFORM setval('wal2lake.token_lookups', minute);
+    END IF;
+    IF (SELECT last_value FROM wal2lake.token_lookups) >= minute + most OR nextval('wal2lake.token_lookups') > minute + most THEN
+        PERFORM wal2lake.log_lookup(what || ', refused: too many');
+        RAISE configuration_limit_exceeded USING
+            MESSAGE = format('%s look-ups in this minute are enough', most), HINT = 'Go on in the next minute.';
+    END IF;
+    PERFORM wal2lake.log_lookup(what);
+END
+$$;
+
+CREATE FUNCTION wal2lake.active_key()
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    named text := (SELECT substring(l.label FROM 'key=([^ ]+)')
+                     FROM pg_shseclabel l JOIN pg_database d ON d.oid = l.objoid
+                    WHERE l.classoid = 'pg_database'::regclass AND l.provider = 'wal2lake' AND d.datname = current_database());
+    keys text[];
+BEGIN
+    IF named IS NULL THEN
+        keys := wal2lake.key_digits();
+        IF cardinality(keys) <> 1 THEN
+            RAISE object_not_in_prerequisite_state USING
+                MESSAGE = format('there are %s keys, and no label of the database says which is in force', cardinality(keys)),
+                HINT = 'Name the key.';
+        END IF;
+        named := split_part(keys[1], ' ', 1);
+    END IF;
+    RETURN named;
+END
+$$;
+
+CREATE FUNCTION wal2lake.token(value anyelement, domain text, key_id text DEFAULT NULL)
+RETURNS bytea
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key text := coalesce(key_id, wal2lake.active_key());
+BEGIN
+    PERFORM wal2lake.admit_lookup(format('a token of domain "%s" under key "%s"', domain, key));
+    RETURN wal2lake.compute_token(value, key, domain);
+END
+$$;
+COMMENT ON FUNCTION wal2lake.token(anyelement, text, text) IS
+'The 16 bytes that a value has in the lake, in a domain, under a key of this server (default: the one in force). For the wal2lake admin role; told to the log without the value; 30 a minute. NULL has none. Pass the value as a parameter where statements are logged.';
+
+CREATE FUNCTION wal2lake.token_pairs(domain text, old_key text, new_key text)
+RETURNS TABLE (old_token bytea, new_token bytea)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query text;
+BEGIN
+    PERFORM wal2lake.admit_lookup(format('all tokens of domain "%s" under keys "%s" and "%s"', domain, old_key, new_key));
+    SELECT string_agg(format('SELECT wal2lake.compute_token(%1$I, $1, $3), wal2lake.compute_token(%1$I, $2, $3) FROM %2$I.%3$I WHERE %1$I IS NOT NULL',
+                             p.column_name, p.schema_name, p.table_name), ' UNION ')
+      INTO query
+      FROM wal2lake.policy p
+     WHERE p.action = 'hash' AND p.domain = token_pairs.domain;
+    IF query IS NULL THEN
+        RAISE undefined_object USING
+            MESSAGE = format('no column is hashed in domain "%s"', domain), HINT = 'SELECT DISTINCT domain FROM wal2lake.policy;';
+    END IF;
+    -- Each pair once, also where a column has a value twice.
+    RETURN QUERY EXECUTE query || CASE WHEN query LIKE '% UNION %' THEN '' ELSE ' GROUP BY 1, 2' END USING old_key, new_key, domain;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.token_pairs(text, text, text) IS
+'Tokens under two keys of each value that the columns of a domain have now, each pair once: what maps the lake from an old key to a new one. Reads the tables. For the wal2lake admin role; told to the log; 30 calls a minute.';
+REVOKE ALL ON FUNCTION wal2lake.compute_token(anyelement, text, text), wal2lake.log_lookup(text), wal2lake.admit_lookup(text),
+    wal2lake.active_key(), wal2lake.token(anyelement, text, text), wal2lake.token_pairs(text, text, text) FROM PUBLIC;
+
 -- ---- DDL ----
 
 -- What neither rows nor the shape of a table tell: a row for each such fact of a

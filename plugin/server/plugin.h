@@ -305,6 +305,8 @@ extern bool memory_is_short(Size size);
 /* callbacks.c, for stream.c and sql_functions.c. */
 /* ERROR if the preloaded library is of another version: nothing else of what it offers may be used then. */
 extern void check_policy_version(const Wal2lakePolicy* policy);
+/* sql_functions.c: the preloaded library, for functions called by SQL; ERROR without it. */
+extern const Wal2lakePolicy* preloaded_policy(void);
 /* A replay begins: nothing is left of the one before, however it ended. */
 extern void begin_replay(Session* session, Transaction* transaction);
 extern void take_commit_facts(ReorderBufferTXN* txn, w2l_committed* facts);

@@ -98,7 +98,7 @@ Datum wal2lake_label_action(PG_FUNCTION_ARGS)
     PG_RETURN_TEXT_P(cstring_to_text(w2l_action_name(verdict.action)));
 }
 
-static const Wal2lakePolicy* preloaded_policy(void)
+const Wal2lakePolicy* preloaded_policy(void)
 {
     const Wal2lakePolicy* policy = *find_rendezvous_variable(WAL2LAKE_POLICY_RENDEZVOUS);
 

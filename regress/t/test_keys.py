@@ -89,6 +89,25 @@ def test_a_key_is_added_and_switched_to_under_a_running_walsender(streaming):
     assert still_the_same(streaming)
 
 
+def test_a_rotation_can_be_followed(streaming):
+    """Who has the lake learns which new token an old one is, and no value; the log says that somebody asked."""
+    addresses = [f"rotated{number}@example.com" for number in range(3)]
+    old = {address: insert(streaming, number + 2, address) for number, address in enumerate(addresses)}
+    configure(streaming.cluster, line("k1", FIRST) + line("k2", SECOND))
+    streaming.execute(f"SECURITY LABEL FOR wal2lake ON DATABASE {streaming.name} IS 'key=k2'")
+    new = {address: insert(streaming, number + 5, address) for number, address in enumerate(addresses)}
+    offset = streaming.cluster.log_size()
+    pairs = {bytes(before): bytes(after) for before, after in streaming.cluster.query(
+        "SELECT * FROM wal2lake.token_pairs('email', 'k1', 'k2')", dbname=streaming.name)}
+    assert len(pairs) == 4, "with that of the first row"
+    assert all(pairs[old[address]] == new[address] == email_token(SECOND, address) for address in addresses)
+    asked = streaming.value("SELECT wal2lake.token(%s::text, 'email')", (addresses[0],))
+    assert bytes(asked) == new[addresses[0]]
+    told = streaming.cluster.log_text(offset)
+    assert 'all tokens of domain "email" under keys "k1" and "k2", asked for by role "postgres"' in told
+    assert 'a token of domain "email" under key "k2", asked for by role "postgres"' in told and "rotated" not in told
+
+
 BAD_FILES = {
     "nonsense": lambda cluster: cluster.write_keys("nonsense\n"),
     "empty": lambda cluster: cluster.write_keys(""),
@@ -154,6 +173,28 @@ def test_a_backend_keeps_nothing_of_a_key_when_decoding_has_ended(app):
         cursor.execute("RESET statement_timeout")
         cursor.execute(peek, (app.slot.slot,))
         assert cursor.fetchone()[0] > 1
+        assert memory.found(backend, traces) == {}
+    connection.close()
+
+
+def test_a_backend_keeps_nothing_of_a_key_when_it_has_told_a_token(app):
+    """Or the digits of the keys, or has failed to."""
+    traces = memory.traces_of_key(FIRST, ["email"])
+    connection = app.cluster.connect(app.name)
+    with connection.cursor() as cursor:
+        for statement in ("SELECT wal2lake.token('x'::text, 'email'), pg_backend_pid()", "SELECT wal2lake.check(), pg_backend_pid()",
+                          "SELECT count(*), pg_backend_pid() FROM wal2lake.token_pairs('email', 'k1', 'k1')"):
+            cursor.execute(statement)
+            backend = cursor.fetchone()[1]
+            assert memory.found(backend, traces) == {}, statement
+        with pytest.raises(psycopg2.errors.UndefinedObject):
+            cursor.execute("SELECT wal2lake.compute_token(x, CASE WHEN x = 'b' THEN 'k9' ELSE 'k1' END, 'email')"
+                           " FROM (VALUES ('a'), ('b')) AS t (x)")
+        assert memory.found(backend, traces) == {}
+        # Not that it never had them.
+        cursor.execute("BEGIN; SELECT wal2lake.token('x'::text, 'email')")
+        assert "key" in memory.found(backend, traces)
+        cursor.execute("ROLLBACK")
         assert memory.found(backend, traces) == {}
     connection.close()
 
