@@ -88,13 +88,13 @@ def forward(bench, variant, executable=None):
             sender = bench.sender(SLOT)
             if sender and sender[1]:
                 sent = sent or time.time()
-                if received(runner.log_lines()) >= bench.workload.transactions:
+                if received(runner.log_lines()) >= bench.workload.sent_transactions:
                     break
             time.sleep(POLL)
         sender_cpu = usage(sender[0]).cpu
         cpu, peak_rss = finish(runner)
         shipped = written(runner.log_lines())
-        if sum(line["transactions"] for line in shipped) != bench.workload.transactions:
+        if sum(line["transactions"] for line in shipped) != bench.workload.sent_transactions:
             raise BenchError(f"not all was shipped:\n{runner.log_text()[-2000:]}")
         check_lake(bench, lake, executable)
         return Forwarding(sender_cpu, cpu, sent - began, log_time(shipped[-1]) - began, peak_rss,

@@ -23,6 +23,11 @@ class Workload:
     tokens: dict = field(default_factory=dict)  # {table: {column: domain}}, hashed in the variant with tokens
     streams: bool = False  # also read by the variants that take transactions in progress
 
+    @property
+    def sent_transactions(self):
+        """Those that change rows; the others are committed and send nothing."""
+        return self.transactions
+
     def columns(self, cluster, dbname):
         """{table: [column, ...]} of the tables that this workload changes."""
         found = {table: [] for table in self.tables}
@@ -190,6 +195,10 @@ class Tables(Workload):
                          f"transaction, DDL of one after each {TABLES_DDL}", rows,
                          rows // TABLES_TRANSACTION + rows // (TABLES_TRANSACTION * TABLES_DDL),
                          {table: {"email": "email"} for table in self.tables})
+
+    @property
+    def sent_transactions(self):
+        return self.rows // TABLES_TRANSACTION
 
     def create(self, cluster, dbname):
         cluster.query(f"""
