@@ -104,7 +104,7 @@ def secured(cluster, database):
     hba.write_text(rules + hba.read_text())
     if cluster.knows("output_plugin_libraries"):
         cluster.query(block_of_page("ALTER ROLE wal2lake SET"))
-    cluster.query("SELECT pg_reload_conf()")
+    cluster.reload()
     return made
 
 

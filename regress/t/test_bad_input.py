@@ -37,17 +37,9 @@ def app(keyed):
         database.expected = database.slot.peek()
         yield database
         keyed.configure({"wal2lake.key_file": keyed.key_file})
-        reload(keyed)
+        keyed.reload()
         keyed.write_keys(GOOD_KEYS)
         assert database.slot.peek() == database.expected, "the row should still be there, unchanged"
-
-
-def reload(cluster):
-    """Reload, and wait until a new session sees it."""
-    before = cluster.value("SELECT pg_conf_load_time()")
-    cluster.query("SELECT pg_reload_conf()")
-    while cluster.value("SELECT pg_conf_load_time()") == before:
-        pass
 
 
 def refusal(slot):
@@ -103,7 +95,7 @@ def test_an_open_key_file_is_refused_with_the_command(app, mode):
 
 def point_to(cluster, path):
     cluster.configure({"wal2lake.key_file": path})
-    reload(cluster)
+    cluster.reload()
 
 
 def test_a_symbolic_link_is_refused(app):
@@ -162,7 +154,7 @@ def test_wrong_check_digits_are_refused_by_the_label(app):
 def test_a_source_that_hashes_nothing_needs_no_key(app):
     """An unlabelled primary key is hashed where there is a key; where there is none it is withheld, and nothing stops."""
     app.cluster.configure({"wal2lake.key_file": ""})
-    reload(app.cluster)
+    app.cluster.reload()
     with Database(app.cluster, "keyless") as keyless:
         keyless.execute("CREATE TABLE t (id bigint PRIMARY KEY, a text)", "CREATE TABLE late (id bigint PRIMARY KEY)")
         keyless.label("t", a="green")

@@ -59,9 +59,7 @@ def configure(cluster, keys=None, mode=0o600):
     """A key file as given, and a reload that every process has seen."""
     if keys is not None:
         cluster.write_keys(keys, mode)
-    before = cluster.value("SELECT pg_conf_load_time()")
-    cluster.query("SELECT pg_reload_conf()")
-    wait_until(lambda: cluster.value("SELECT pg_conf_load_time()") != before, 20, "the reload")
+    cluster.reload()
 
 
 def insert(database, count, text):

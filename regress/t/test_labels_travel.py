@@ -57,6 +57,18 @@ def as_in_the_shop(rows, key):
     assert (rows["public.events_1"]["day"], rows["public.events_1"]["note"]) == ("1", WITHHELD)
 
 
+def sends_as_the_shop_once_it_names_a_key(server, name, key):
+    """The label of a database does not go with it. Drops the database in the end."""
+    with pytest.raises(psycopg2.Error, match="does not say which to use"):
+        PluginSlot(server, name, name).create()
+    server.query(f"SECURITY LABEL FOR wal2lake ON DATABASE {name} IS 'key={key}'", dbname=name)
+    slot = PluginSlot(server, name, name).create()
+    write(server, name)
+    as_in_the_shop(sent(slot), key)
+    slot.drop()
+    server.query(f"DROP DATABASE {name}")
+
+
 def dump(shop, *arguments):
     done = shop.cluster.program("pg_dump", "-Fc", "-d", shop.name, *arguments)
     assert done.returncode == 0, done.stderr.decode()
@@ -77,14 +89,7 @@ def test_a_restore_brings_the_labels(shop, server):
     assert done.returncode == 0, done.stderr.decode()
     assert server.query(LABELS, dbname="restored") == server.query(LABELS, dbname=shop.name)
     assert server.value("SELECT count(*) FROM wal2lake.label_history WHERE ran_as = 'postgres'", dbname="restored") > changes > 5
-    with pytest.raises(psycopg2.Error, match="does not say which to use"):
-        PluginSlot(server, "restored", "restored").create()
-    server.query("SECURITY LABEL FOR wal2lake ON DATABASE restored IS 'key=k2'", dbname="restored")
-    slot = PluginSlot(server, "restored", "restored").create()
-    write(server, "restored")
-    as_in_the_shop(sent(slot), "k2")
-    slot.drop()
-    server.query("DROP DATABASE restored")
+    sends_as_the_shop_once_it_names_a_key(server, "restored", "k2")
 
 
 @pytest.mark.parametrize("without", ["the provider", "labels"])
@@ -111,14 +116,7 @@ def test_a_template_brings_the_labels(shop, server):
     """Not that of the database itself, which is another one."""
     server.query(f"CREATE DATABASE copied TEMPLATE {shop.name}")
     assert server.query(LABELS, dbname="copied") == server.query(LABELS, dbname=shop.name)
-    with pytest.raises(psycopg2.Error, match="does not say which to use"):
-        PluginSlot(server, "copied", "copied").create()
-    server.query("SECURITY LABEL FOR wal2lake ON DATABASE copied IS 'key=k1'", dbname="copied")
-    slot = PluginSlot(server, "copied", "copied").create()
-    write(server, "copied")
-    as_in_the_shop(sent(slot), "k1")
-    slot.drop()
-    server.query("DROP DATABASE copied")
+    sends_as_the_shop_once_it_names_a_key(server, "copied", "k1")
 
 
 def test_two_databases_have_nothing_to_do_with_each_other(shop, server):

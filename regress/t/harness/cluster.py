@@ -169,6 +169,12 @@ class Cluster:
         self.stop(mode)
         return self.start()
 
+    def reload(self):
+        """Read the configuration again, and wait until every new session has it."""
+        before = self.value("SELECT pg_conf_load_time()")
+        self.query("SELECT pg_reload_conf()")
+        wait_until(lambda: self.value("SELECT pg_conf_load_time()") != before, 20, "the reload")
+
     def kill(self):
         """End the server that this object started, without asking."""
         if self.process is not None and self.process.poll() is None:

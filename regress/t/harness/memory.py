@@ -3,6 +3,8 @@
 import re
 import struct
 
+from . import tokens
+
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (r)")
 _UNREADABLE = ("[vvar]", "[vsyscall]", "[vvar_vclock]")
 _CONSTANTS = [int(2**32 * (prime ** (1 / 3) % 1)) for prime in (
@@ -31,12 +33,8 @@ def found(pid, needles):
 
 def traces_of_key(master, domains):
     """What makes tokens as the key itself does: the key, the keys of domains, and SHA-256 halfway through either, {name: bytes}."""
-    import hmac
-    keys = {"key": master}
-    for domain in domains:
-        keys[domain] = hmac.digest(master, b"wal2lake/v1/" + domain.encode(), "sha256")
     traces = {}
-    for name, key in keys.items():
+    for name, key in {"key": master, **{domain: tokens.derived(master, domain) for domain in domains}}.items():
         traces[name] = key
         for half, pad in (("inner", 0x36), ("outer", 0x5c)):
             block = bytes(byte ^ pad for byte in key.ljust(64, b"\0"))

@@ -207,19 +207,19 @@ def canonical(kind, text):
 
 
 @functools.lru_cache(maxsize=1024)
-def _derived(master, domain):
+def derived(master, domain):
     """The key of a domain."""
     return hmac.digest(master, _PREFIX + domain.encode("ascii"), "sha256")
 
 
 def token(master, domain, kind, text):
     """The token of a value: 16 bytes."""
-    return hmac.digest(_derived(master, domain), canonical(kind, text), "sha256")[:16]
+    return hmac.digest(derived(master, domain), canonical(kind, text), "sha256")[:16]
 
 
 def token_of_pieces(master, domain, pieces):
     """The token of a canonical form, its letter included, that comes in pieces: 16 bytes."""
-    mac = hmac.new(_derived(master, domain), digestmod="sha256")
+    mac = hmac.new(derived(master, domain), digestmod="sha256")
     for piece in pieces:
         mac.update(piece)
     return mac.digest()[:16]
