@@ -32,9 +32,9 @@ bool is_own_table(Relation relation)
     return name != NULL && strcmp(name, "wal2lake") == 0;
 }
 
-bool is_ddl_table(Relation relation)
+bool is_ddl_table(Relation own_table)
 {
-    return strcmp(RelationGetRelationName(relation), "ddl") == 0 && is_own_table(relation);
+    return strcmp(RelationGetRelationName(own_table), "ddl") == 0;
 }
 
 /* A row, taken apart. */

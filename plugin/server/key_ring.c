@@ -82,7 +82,6 @@ static bool read_incoming(KeyRing* ring, char* reason, size_t reason_size)
 {
     const char* path = ring->policy->key_file();
 
-    unmap_keys(&ring->incoming);
     ring->configured_at = PgReloadTime;
     if (path[0] == '\0')
         return true;
@@ -221,6 +220,11 @@ const char* key_ring_choose(KeyRing* ring, const char* then, const char* now)
                         errmsg("the key file holds several keys and the database does not say which to use"),
                         errhint("SECURITY LABEL FOR wal2lake ON DATABASE ... IS 'key=...';")));
     return ring->keys->keys[0].id;
+}
+
+bool key_ring_has(const KeyRing* ring, const char* key_id)
+{
+    return ring->keys != NULL && w2l_key_find(ring->keys, key_id) != NULL;
 }
 
 const w2l_domain* key_ring_domain(KeyRing* ring, const char* key_id, const char* domain)

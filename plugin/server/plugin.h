@@ -217,8 +217,9 @@ extern void key_ring_reload(KeyRing* ring);
  * labels and the file do not settle on one.
  */
 extern const char* key_ring_choose(KeyRing* ring, const char* then, const char* now);
-/* The key of a domain, good until key_ring_forget_domains; ERROR if libcrypto fails. `key_id` is an answer of key_ring_choose. */
+/* The key of a domain, good until key_ring_forget_domains; ERROR if libcrypto fails. `key_id` is one that the ring has. */
 extern const w2l_domain* key_ring_domain(KeyRing* ring, const char* key_id, const char* domain);
+extern bool key_ring_has(const KeyRing* ring, const char* key_id);
 /* What may be told of the keys: how many there are, and of each its id and check digits. */
 extern size_t key_ring_count(const KeyRing* ring);
 extern const char* key_ring_id(const KeyRing* ring, size_t position);
@@ -261,9 +262,9 @@ extern void policy_cache_forget_all(Session* session);
 extern Table* lookup_table(Session* session, Relation relation);
 
 /* ddl_reader.c: the extension's table of DDL. */
-/* Whether a table is of the extension, and whether it is that one. Under the historic snapshot. */
+/* Whether a table is of the extension, under the historic snapshot; and whether one that is, is that one. */
 extern bool is_own_table(Relation relation);
-extern bool is_ddl_table(Relation relation);
+extern bool is_ddl_table(Relation own_table);
 /* Appends the Ddl record that a row of it stands for, with the ordinal of the row; false for a row of another server, which stands for none. */
 extern bool append_ddl(Session* session, Relation relation, HeapTuple tuple);
 

@@ -56,18 +56,17 @@ static TokenCall* prepare(FmgrInfo* function, Oid type_oid)
     call->wire.type_oid = type_oid;
     call->column.wire = &call->wire;
     call->column.type = type;
-    call->column.is_varlena = get_typlen(base_type) == -1;
     call->column.read = choose_reader(W2L_ACTION_HASH, type, base_type);
     return call;
 }
 
 static const w2l_domain* find_domain(TokenCall* call, const char* key_id, const char* domain)
 {
-    for (size_t i = 0; i < key_ring_count(call->keys); i++)
-        if (strcmp(key_ring_id(call->keys, i), key_id) == 0)
-            return key_ring_domain(call->keys, key_id, domain);
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("key \"%s\" is not in the key file", key_id),
-                    errhint("wal2lake.check() lists the keys of this server.")));
+    if (!key_ring_has(call->keys, key_id))
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("key \"%s\" is not in the key file", key_id),
+                 errhint("wal2lake.check() lists the keys of this server.")));
+    return key_ring_domain(call->keys, key_id, domain);
 }
 
 static void token_of(const w2l_value* value, uint8_t* token)
