@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness.cluster import Cluster, ClusterError  # noqa: E402
 
 import forwarding  # noqa: E402
+import measure  # noqa: E402
 import pairing  # noqa: E402
 import report  # noqa: E402
 import variants  # noqa: E402
@@ -140,6 +141,8 @@ def measure_workload(cluster, name, chosen, arguments, rng, say):
         workload = bench.workload
         if workload.streams:
             chosen = [*chosen, *variants.STREAMED]
+        if workload.weighs_tokens:
+            chosen = [*chosen, variants.DROPS]
         seen = {variant.name: bench.inspect(variant) for variant in chosen}
         say(f"  {len(chosen)} variants read it and hold what they should")
         runs = {variant.name: [] for variant in chosen}
@@ -156,6 +159,8 @@ def measure_workload(cluster, name, chosen, arguments, rng, say):
     return {
         "what": workload.what, "rows": workload.rows, "transactions": workload.transactions,
         "wal_bytes": bench.wal_bytes, "variants": rows, "forwarder": forwarded,
+        "tokens_a_row": seen["wal2lake tokens"][0].tokens_a_row,
+        "bare_hmac": measure.bare_hmac() if workload.weighs_tokens else None,
         "rounds": {name: [run.as_json() for run in taken] for name, taken in runs.items()}}
 
 

@@ -57,13 +57,13 @@ class Forwarding:
 
 
 @contextlib.contextmanager
-def begun(bench, max_age, executable=None):
+def begun(bench, max_age, executable=None, max_size="64MiB"):
     """A lake, begun with the slot SLOT (made here if there is none), and a forwarder that is not started."""
     folder = bench.cluster.base / "forward"
     folder.mkdir()
     lake = folder / "lake"
     config = forwarder.write_config(folder / "wal2lake.toml", lake, bench.cluster.conninfo(bench.dbname), slot=SLOT,
-                                    max_age=max_age)
+                                    max_age=max_age, max_size=max_size)
     runner = forwarder.Forwarder(config, folder / "forwarder.log", executable=executable, arguments=DEBUG)
     try:
         done = forwarder.command("slot", "create", "-c", config)
@@ -75,10 +75,10 @@ def begun(bench, max_age, executable=None):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def forward(bench, variant, executable=None):
+def forward(bench, variant, executable=None, max_size="64MiB"):
     """The workload's WAL through `wal2lake run` with its default configuration, until everything is durable."""
     bench.label(variant)
-    with bench.slot("wal2lake", SLOT), begun(bench, "60s", executable) as (runner, lake):
+    with bench.slot("wal2lake", SLOT), begun(bench, "60s", executable, max_size) as (runner, lake):
         began = time.time()
         runner.start()
         sent = None

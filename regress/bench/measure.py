@@ -6,6 +6,7 @@ counters can be read while it still exists, to the last row and not to the last 
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -212,6 +213,14 @@ class Bench:
         own = self.cluster.base / "lib" / f"{plugin}.so"
         if f"{own if own.exists() else '/' + own.name}\n" not in maps:
             raise BenchError(f"the walsender has not loaded {own.name} of this bench")
+
+
+def bare_hmac():
+    """Seconds of an HMAC-SHA-256 over 16 bytes under a key that is set already, as OpenSSL's own tool measures it."""
+    said = subprocess.run(["openssl", "speed", "-seconds", "3", "-bytes", "16", "-hmac", "sha256"], check=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+    # Thousands of bytes in a second.
+    return 16 / (float(re.search(r"^hmac\(sha256\)\s+([\d.]+)k", said, re.M)[1]) * 1000)
 
 
 def wait_until_still(path, seconds=0.5):

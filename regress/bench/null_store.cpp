@@ -1,6 +1,6 @@
 // The store of `wal2lake_null`, a build of the command for `make bench` only: it
 // reads the folder, where the log must have been begun, and throws away what is
-// put. So the forwarder is measured without a store's cost. It acknowledges what
+// put but for its name, since a segment asks for the one before it. So the forwarder is measured without a store's cost. It acknowledges what
 // nobody has: never part of `all`, never installed.
 #include "store/store.h"
 
@@ -10,6 +10,7 @@
 #undef OpenStore
 
 #include <cstdio>
+#include <set>
 
 namespace wal2lake
 {
@@ -21,10 +22,16 @@ class NullStore : public Store
   public:
     explicit NullStore(std::unique_ptr<Store> folder) : folder_(std::move(folder)) {}
 
-    Result<Done> PutIfAbsent(const std::string&, std::string_view) override { return Done{}; }
+    Result<Done> PutIfAbsent(const std::string& name, std::string_view) override
+    {
+        put_.insert(name);
+        return Done{};
+    }
     Result<Done> Overwrite(const std::string&, std::string_view) override { return Done{}; }
     Result<std::string> Get(const std::string& name, uint64_t offset, size_t length) override
     {
+        if (put_.contains(name))
+            return std::string(length, '\0');
         return folder_->Get(name, offset, length);
     }
     Result<ObjectFacts> Head(const std::string& name) override { return folder_->Head(name); }
@@ -36,6 +43,7 @@ class NullStore : public Store
 
   private:
     std::unique_ptr<Store> folder_;
+    std::set<std::string> put_;
 };
 
 } // namespace

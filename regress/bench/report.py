@@ -55,6 +55,8 @@ LIMITS = {"narrow": {"pgoutput": 0.5, "wal2json v1": 0.33, "wal2json v2": 0.33, 
 
 # What the forwarder may take: of its walsender's CPU, of the time pg_recvlogical needs, and of memory.
 FORWARDER_CPU, FORWARDER_TIME, FORWARDER_MIB = 0.5, 1.25, 256
+# What the tokens of a row may take, of as many bare HMACs.
+TOKENS = 1.5
 
 
 def bars(workload, entry):
@@ -69,6 +71,10 @@ def bars(workload, entry):
                                  floor=rows["floor"]["cpu"] / cpu))
         found.append(Bar(f"{workload}: bytes of {ours} / pgoutput", rows[ours]["bytes"] / rows["pgoutput"]["bytes"],
                          1.0))
+    if "wal2lake drops" in rows:
+        more = rows["wal2lake tokens"]["cpu"] - rows["wal2lake drops"]["cpu"]
+        found.append(Bar(f"{workload}: CPU of {entry['tokens_a_row']:.1f} tokens a row / as many bare HMACs",
+                         more / (entry["rows"] * entry["tokens_a_row"] * entry["bare_hmac"]), TOKENS))
     if entry["forwarder"]:
         row = entry["forwarder"]["folder"]
         found += [Bar(f"{workload}: CPU of the forwarder / its walsender", row["share"], FORWARDER_CPU,

@@ -56,6 +56,10 @@ STREAMED = (Variant("wal2lake streaming", "wal2lake", (("streaming", "on"),), la
                     _PGOUTPUT_ROWS))
 
 
+# With tokens but for the tokens.
+DROPS = Variant("wal2lake drops", "wal2lake", labels="drops")
+
+
 @dataclass
 class Content:
     """What the bytes of a variant hold."""
@@ -64,6 +68,7 @@ class Content:
     messages: int
     bytes: int  # of the messages, without pg_recvlogical's newlines
     relations: dict = None  # ours: {table: {column: action}}
+    tokens_a_row: float = 0.0  # ours: of the rows that were looked at
 
 
 def read_foreign(cluster, dbname, variant, slot, end):
@@ -78,7 +83,7 @@ def read_foreign(cluster, dbname, variant, slot, end):
 def read_ours(data):
     """Counts of our frames, by protoc's classes, with the values of some changes held against their columns."""
     found = Content(0, 0, 0, {})
-    relations = {}
+    relations, looked_at, tokens = {}, 0, 0
     for batch in parse_messages(data):
         found.messages += 1
         for record in batch.records:
@@ -90,18 +95,24 @@ def read_ours(data):
             elif kind == "change":
                 found.rows += 1
                 if found.rows % STRIDE == 1:
-                    _check_row(relations[record.change.relation_id], record.change.new)
+                    looked_at += 1
+                    tokens += _check_row(relations[record.change.relation_id], record.change.new)
     found.bytes = len(data) - found.messages
+    found.tokens_a_row = tokens / max(looked_at, 1)
     return found
 
 
 def _check_row(relation, row):
+    """How many tokens it has."""
+    tokens = 0
     if len(row.values) != len(relation.columns):
         raise BenchError(f"a row of {relation.name} has {len(row.values)} values")
     for column, value in zip(relation.columns, row.values):
         text = values.read(column, value)  # raises where a value contradicts its column's action
         if column.action == W.ACTION_HASH and text is not None and not isinstance(text, values.Token):
             raise BenchError(f"{relation.name}.{column.name} is no token")
+        tokens += isinstance(text, values.Token)
+    return tokens
 
 
 def check(workload, variant, content, columns):
@@ -115,8 +126,8 @@ def check(workload, variant, content, columns):
         if content.bytes:
             raise BenchError(f"{variant.name} on {workload.name}: {content.bytes} bytes sent, nothing was due")
         return
-    hashed = workload.tokens if variant.labels == "tokens" else {}
-    due = {table: {column: W.ACTION_HASH if column in hashed.get(table, ()) else W.ACTION_CLEAR for column in names}
+    red = {"tokens": W.ACTION_HASH, "drops": W.ACTION_DROP}.get(variant.labels, W.ACTION_CLEAR)
+    due = {table: {column: red if column in workload.tokens.get(table, ()) else W.ACTION_CLEAR for column in names}
            for table, names in columns.items()}
     if content.relations != due:
         raise BenchError(f"{variant.name} on {workload.name}: columns are sent as {content.relations}, not as {due}")

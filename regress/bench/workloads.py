@@ -22,6 +22,7 @@ class Workload:
     transactions: int
     tokens: dict = field(default_factory=dict)  # {table: {column: domain}}, hashed in the variant with tokens
     streams: bool = False  # also read by the variants that take transactions in progress
+    weighs_tokens: bool = False  # also read with the columns that are hashed dropped: the difference is what tokens cost
 
     @property
     def sent_transactions(self):
@@ -135,7 +136,7 @@ class Wide(Workload):
                   "source_branch", "author_id")
         super().__init__("wide", f"{self.inserts:,} inserts and {self.updates:,} updates of {len(WIDE)} columns, "
                          f"{WIDE_TRANSACTION} a transaction", rows, rows // WIDE_TRANSACTION,
-                         {"wide": {column: f"wide.{column}" for column in hashed}})
+                         {"wide": {column: f"wide.{column}" for column in hashed}}, weighs_tokens=True)
 
     def create(self, cluster, dbname):
         cluster.query("CREATE TABLE wide (" + ", ".join(f"{name} {kind}" for name, kind, _ in WIDE) + ")",
@@ -300,14 +301,15 @@ ALL = {"narrow": Narrow, "wide": Wide, "small": Small, "tables": Tables, "toast"
 
 
 def set_labels(cluster, dbname, workload, mode):
-    """Labels as of now: "green" on every column, "tokens" with some of them hashed, "none" at all."""
+    """Labels as of now: "green" on every column, "tokens" with some of them hashed, "drops" with those dropped, "none" at all."""
     connection = cluster.connect(dbname, autocommit=False)
     try:
         with connection, connection.cursor() as cursor:
             for table, columns in workload.columns(cluster, dbname).items():
-                hashed = workload.tokens.get(table, {}) if mode == "tokens" else {}
+                red = {"tokens": "red hash domain={}", "drops": "red drop"}.get(mode)
+                domains = workload.tokens.get(table, {}) if red else {}
                 for column in columns:
-                    label = f"'red hash domain={hashed[column]}'" if column in hashed else "'green'"
+                    label = f"'{red.format(domains[column])}'" if column in domains else "'green'"
                     cursor.execute(f"SECURITY LABEL FOR wal2lake ON COLUMN {table}.{column} IS "
                                    + ("NULL" if mode == "none" else label))
     finally:

@@ -25,13 +25,13 @@ TINY = 0.001
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    """The narrow workload, as small as it gets, in a server as the bench makes it."""
+    """The narrow workload, of four transactions, in a server as the bench makes it."""
     subprocess.run(["make", "-s", "-C", BENCH / "floor"], check=True, capture_output=True)
     with bench.make_cluster() as cluster:
         cluster.create_database("narrow")
         cluster.query(f"CREATE PUBLICATION {variants.PUBLICATION} FOR ALL TABLES", dbname="narrow")
         cluster.query("CREATE PUBLICATION nothing", dbname="narrow")
-        made = measure.Bench(cluster, "narrow", workloads.Narrow(TINY), tmp_path_factory.mktemp("received"))
+        made = measure.Bench(cluster, "narrow", workloads.Narrow(0.01), tmp_path_factory.mktemp("received"))
         made.write()
         yield made
         made.close()
@@ -41,17 +41,18 @@ def test_every_variant_is_what_it_says(narrow, note):
     chosen, missing = bench.choose_variants("installed")
     if missing:
         note(f"not tried, since not installed (tools/dev/deps.sh bench): {', '.join(missing)}")
-    contents = {variant.name: narrow.inspect(variant)[0] for variant in chosen}
+    contents = {variant.name: narrow.inspect(variant)[0] for variant in [*chosen, variants.DROPS]}
     rows = narrow.workload.rows
-    assert rows == 5000
+    assert rows == 20_000
     assert contents["wal2lake"].rows == contents["wal2lake tokens"].rows == contents["pgoutput"].rows == rows
     assert contents["wal2lake unlabelled"].messages == 0
+    assert (contents["wal2lake tokens"].tokens_a_row, contents["wal2lake drops"].tokens_a_row) == (1, 0)
     assert contents["floor"].bytes == contents["floor"].messages == narrow.workload.transactions
     run = narrow.run(chosen[0])
     assert 0 < run.cpu < run.wall + 1 and run.received > 0 and run.peak_rss > run.peak_anonymous > 0
 
 
-@pytest.mark.parametrize("planted", ["none", "green"])
+@pytest.mark.parametrize("planted", ["none", "green", "drops"])
 def test_other_labels_under_the_name_of_tokens_are_refused(narrow, monkeypatch, planted):
     real = workloads.set_labels
     monkeypatch.setattr(measure, "set_labels",
@@ -69,7 +70,7 @@ def test_labels_of_now_do_not_undo_those_of_then(narrow):
 def test_a_plugin_that_sends_less_is_refused(narrow):
     pgoutput = next(variant for variant in variants.ALL if variant.name == "pgoutput")
     blind = Variant("pgoutput", "pgoutput", (("proto_version", "1"), ("publication_names", "nothing")), pgoutput.rows)
-    with pytest.raises(BenchError, match="0 rows seen, 5,000 written"):
+    with pytest.raises(BenchError, match="0 rows seen, 20,000 written"):
         narrow.inspect(blind)
 
 
@@ -87,6 +88,7 @@ def test_the_forwarder_ships_all_and_the_null_store_nothing(narrow):
     assert folder.segments == 1 and folder.lake_bytes > 0 and folder.cpu > 0 < folder.sender_cpu
     null = forwarding.forward(narrow, variants.OURS[0], forwarding.null_binary())
     assert null.segments == 1, "it says that it has shipped, and forward() has looked that nothing is there"
+    assert forwarding.forward(narrow, variants.OURS[0], forwarding.null_binary(), "64KiB").segments > 1
 
 
 def test_a_whole_run(tmp_path):
@@ -128,6 +130,17 @@ def test_each_bar_is_judged_against_what_it_names():
     found = {bar.what: bar for bar in bench.report.bars("wide", {"variants": rows, "forwarder": {}})}
     assert found["wide: CPU of wal2lake / wal2json v2"].missed and found["wide: CPU of wal2lake / wal2json v1"].met
     assert found["wide: CPU of wal2lake / pgoutput"].met and found["wide: bytes of wal2lake / pgoutput"].met
+
+
+def test_tokens_are_weighed_against_bare_ones():
+    """Ten of them in each of 100 rows, at 2 ms more than without, where one alone takes a microsecond."""
+    row = {"cpu": 1.0, "bytes": 10}
+    rows = {"wal2lake": row, "wal2lake tokens": {"cpu": 1.003, "bytes": 10}, "wal2lake drops": {"cpu": 1.001}, "pgoutput": row,
+            "floor": row}
+    entry = {"variants": rows, "forwarder": {}, "rows": 100, "tokens_a_row": 10.0, "bare_hmac": 1e-6}
+    bar, = (bar for bar in bench.report.bars("wide", entry) if "bare" in bar.what)
+    assert bar.value == pytest.approx(2.0) and bar.missed and "10.0 tokens a row" in bar.what
+    assert 1e-8 < measure.bare_hmac() < 1e-4
 
 
 def test_a_bar_below_the_floor_asks_nothing_of_a_plugin():
