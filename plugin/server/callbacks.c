@@ -173,6 +173,8 @@ static Table* emitted_table(Session* session, Relation relation)
     table = lookup_table(session, relation);
     if (table->is_ours)
         return NULL;
+    if (table->excluded)
+        return NULL;
     if (!table->emitted) {
         table->not_emitted++;
         session->has_news = true;

@@ -85,6 +85,7 @@ typedef struct pg_attribute_aligned(CACHE_LINE) Table
     Oid relid;
     bool valid; /* false: the decision must be renewed before use */
     bool emitted;
+    bool excluded;  /* by its label: then nothing is told of it, not even its name */
     bool is_ours;   /* of the extension: neither sent nor counted, whatever its labels */
     bool tells_ddl; /* the extension's table of DDL: its rows become Ddl records */
     bool announced; /* the Relation record of wire.id was appended */

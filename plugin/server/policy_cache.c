@@ -215,8 +215,18 @@ static w2l_verdict decide(const Lineage* lineage, const char* column_name, AttrN
     return verdict;
 }
 
-/* A table leaves the server if it is excluded at no moment, and labelled at all of those at which it exists. */
-static bool decide_emission(const Lineage* lineage)
+/* At one of the moments, it or an ancestor. */
+static bool is_excluded(const Lineage* lineage)
+{
+    for (Moment moment = THEN; moment <= NOW; moment++)
+        for (int i = 0; i < lineage->count; i++)
+            if (lineage->labels[i][moment]->exists && lineage->labels[i][moment]->table == W2L_TABLE_EXCLUDE)
+                return true;
+    return false;
+}
+
+/* A table leaves the server if it is labelled at all moments at which it exists. */
+static bool is_labelled(const Lineage* lineage)
 {
     for (Moment moment = THEN; moment <= NOW; moment++) {
         bool labelled = false;
@@ -228,8 +238,6 @@ static bool decide_emission(const Lineage* lineage)
             if (!labels->exists)
                 continue;
             exists = true;
-            if (labels->table == W2L_TABLE_EXCLUDE)
-                return false;
             labelled |= labels->labelled_count > 0;
         }
         if (exists && !labelled)
@@ -584,7 +592,8 @@ static void renew_decision(Session* session, Table* table, Relation relation)
     table->fingerprint =
         labels_fingerprint(session, lineage->relids[0], &lineage->relids[1], lineage->count - 1);
     read_lineage_labels(relation, lineage);
-    table->emitted = !lineage->too_deep && !table->is_ours && decide_emission(lineage);
+    table->excluded = !lineage->too_deep && is_excluded(lineage);
+    table->emitted = !lineage->too_deep && !table->is_ours && !table->excluded && is_labelled(lineage);
     build_names(session, table, relation, lineage);
     build_ancestors(session, table, lineage);
     if (table->emitted) {

@@ -1,11 +1,14 @@
--- What is withheld, not carried and not emitted is counted, by table.
+-- What is withheld, not carried and not emitted is counted, by table; of an excluded one not even the name is told.
 \pset format unaligned
 \pset tuples_only on
 CREATE TABLE seen (id int PRIMARY KEY, a touchy, b text);
 CREATE TABLE unseen (id int PRIMARY KEY);
+CREATE TABLE acme_inc (id int PRIMARY KEY);
+SECURITY LABEL FOR wal2lake ON TABLE acme_inc IS 'exclude';
 SELECT * FROM wal2lake.classify('seen', 'green', 'id', 'a');
 SELECT make_slot();
 INSERT INTO unseen VALUES (1), (2), (3);
+INSERT INTO acme_inc VALUES (1);
 INSERT INTO seen VALUES (1, NULL, 'withheld'), (2, '987654321', NULL);
 INSERT INTO seen VALUES (3, NULL, 'later counts wait for a minute');
 SELECT line
@@ -14,7 +17,7 @@ SELECT line
        regexp_split_to_table(frame, E'\n') AS line
  WHERE line ~ '^stats ' ORDER BY line;
 SELECT drop_slot();
-DROP TABLE seen, unseen;
+DROP TABLE seen, unseen, acme_inc;
 -- The server's own counters of the slot: each transaction once, also in pieces, and none that it did not decode.
 CREATE TABLE t (id int PRIMARY KEY);
 CREATE TABLE hidden (filler text);
