@@ -63,6 +63,19 @@ def test_values_that_hold_no_marker_are_found(canaries):
         assert canaries.find_red(around(needle)), needle
 
 
+def test_bytes_are_found(canaries):
+    raw = canaries.value("t.float8", bytes.fromhex("40091eb851eb851f"))
+    for needle in (raw, raw[::-1], raw.hex().encode(), base64.b64encode(raw)):
+        assert {hit.where for hit in canaries.find_red(around(needle))} == {"t.float8"}, needle
+
+
+def test_each_of_many_values_is_found(canaries):
+    """None is left out for being one of many: the search is for all."""
+    many = [canaries.value(f"t.{number}", f"value {number} of the table") for number in range(500)]
+    hidden = around(b"".join(hashlib.md5(value.encode()).digest() for value in many))
+    assert {hit.where for hit in canaries.find_red(hidden)} == {f"t.{number}" for number in range(500)}
+
+
 def test_nothing_is_found_in_noise(canaries):
     assert canaries.find_red(around(b"")) == []
 
