@@ -2,15 +2,18 @@
 
 odd_server.c lets the nth call of the plugin fail that reaches into the server, C++'s memory or libcrypto, and the nth
 malloc of the server itself. Here that is done for every n of a workload. Each time the error must be the planted one, the
-next decoding in the same backend right; in the end the server is the same as before and the backend no larger.
+next decoding in the same backend right, and neither the error nor the log may hold a value of a red or unlabelled column; in
+the end the server is the same as before and the backend no larger.
 
 A small workload in `make test`; with WAL2LAKE_LONG=1 a larger one, streamed as well.
 """
 
 import os
+import random
 
 import pytest
 
+from harness.canary import Canaries
 from harness.cluster import Cluster
 from harness.database import Database
 from harness.odd_server import OddServer
@@ -38,7 +41,9 @@ CREATE TABLE hidden (id bigint PRIMARY KEY);
 LABELS = {"t": {"id": "green", "green": "green", "red": "red hash domain=email", "amount": "red hash", "home": "green",
                 "mails": "green", "how": "green", "at": "green", "big": "green"},
           "parted": {"id": "green", "b": "green"}}
-ROW = "'x', 'Grün', 'ada@example.com', 12.50, ('a', 'b'), '{a@b,c@d}', 'happy', 'infinity', repeat('x', 3000)"
+CANARIES = Canaries(random.Random(26))
+ROW = (f"'{CANARIES.red_marker('t.gone')}', 'Grün', '{CANARIES.red_marker('t.red')}', 12.50,"
+       " ('a', 'b'), '{a@b,c@d}', 'happy', 'infinity', repeat('x', 3000)")
 # Each is a transaction.
 SMALL = (f"INSERT INTO t VALUES (1, {ROW})",
          "INSERT INTO parted VALUES (1, '\\x00'); INSERT INTO hidden VALUES (1); TRUNCATE hidden",
@@ -156,6 +161,7 @@ def fail_everywhere(odd, kind, sqlstate, options=(), *, may_survive=False, may_r
     Survived is what costs a value its text; with `may_retry` what succeeded when the plugin tried it again, and costs nothing."""
     sql, check = decoding(odd, *options), checked(odd, *options)
     expected, digest = bytes(odd.value(sql)), odd.value(check)
+    offset, said = odd.database.cluster.log_size(), set()
     for call in range(1, WARM):
         odd.fail(kind, call, sqlstate, sql)
     call, survived, places = 0, 0, set()
@@ -170,12 +176,15 @@ def fail_everywhere(odd, kind, sqlstate, options=(), *, may_survive=False, may_r
             places.add(place)
             if error is not None:
                 assert error.pgcode in (sqlstate, also), f"{where}: {error}"
+                said |= {str(error), error.diag.message_detail or "", error.diag.context or ""}
             else:
                 assert may_survive or may_retry, f"{where}: no error"
                 if not (may_retry and bytes(answer) == expected):
                     assert may_survive and same_but_for_uncarried(bytes(answer), expected) > 0, f"{where}: nothing has failed"
                 survived += 1
             assert odd.value(check) == digest, f"after {where} another decoding differs"
+    log = odd.database.cluster.log_of_pids({odd.pid}, offset)
+    assert log and said and CANARIES.find_red("\n".join([*said, *log]).encode()) == []
     return call - 1, survived, places
 
 
