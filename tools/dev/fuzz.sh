@@ -47,8 +47,7 @@ run() {
         "$(grep -oP '(?<=cov: )[0-9]+' "$log" | tail -n 1)"
 }
 
-failed=0
-for target in $targets; do
-    run "$target" || failed=1
-done
-exit $failed
+# As many at a time as there are processors: each has one thread.
+export -f run
+export mode build found seconds
+xargs -n 1 -P "$(nproc)" bash -c 'run "$1"' run <<< "$targets"

@@ -158,8 +158,9 @@ suite lint tools/dev/lint.sh
 suite unit unit_plain
 suite regress tools/dev/regress.sh
 if [ "$tier" != quick ]; then
-    suite fuzz fuzz
+    launch fuzz fuzz
     suite postgresql-18 postgresql_18
+    finish fuzz
     [ "$tier" != long ] || { launch valgrind valgrind; launch asan asan; }
     launch unit-sanitized unit_sanitized
     launch waiting end_to_end "${waiting[@]}"
