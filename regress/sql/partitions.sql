@@ -58,3 +58,36 @@ INSERT INTO parent VALUES (3, '2026-06-01', 'x', 'n');
 SELECT changes();
 SELECT drop_slot();
 DROP TABLE parent, leaf;
+-- Partitions of each day, made and dropped by a job of the owner: from the first row on they are the root's.
+CREATE TABLE daily (day date, email text, note text) PARTITION BY RANGE (day);
+SELECT * FROM wal2lake.classify('daily', 'green', 'day', 'note');
+SELECT * FROM wal2lake.classify('daily', 'red', 'email');
+GRANT USAGE, CREATE ON SCHEMA public TO wal2lake_owner;
+ALTER TABLE daily OWNER TO wal2lake_owner;
+SELECT make_slot();
+SET ROLE wal2lake_owner;
+CREATE FUNCTION make_day(day date, attach boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    name text := 'daily_' || to_char(day, 'MMDD');
+BEGIN
+    IF attach THEN
+        EXECUTE format('CREATE TABLE %I (LIKE daily INCLUDING ALL)', name);
+        EXECUTE format('ALTER TABLE daily ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, day, day + 1);
+    ELSE
+        EXECUTE format('CREATE TABLE %I PARTITION OF daily FOR VALUES FROM (%L) TO (%L)', name, day, day + 1);
+    END IF;
+    INSERT INTO daily VALUES (day, 'ada@example.com', 'n');
+END
+$$;
+SELECT make_day('2026-01-01', false), make_day('2026-01-02', false);
+DO $$ BEGIN DROP TABLE daily_0101; PERFORM make_day('2026-01-03', false); END $$;
+-- A job that makes a table and attaches it: withheld, and said so, until the admin confirms.
+SELECT make_day('2026-01-04', true);
+RESET ROLE;
+SELECT severity, code, object, fix FROM wal2lake.check() WHERE code = 'attached-partition';
+SECURITY LABEL FOR wal2lake ON TABLE daily_0104 IS 'inherit';
+INSERT INTO daily VALUES ('2026-01-04', 'ada@example.com', 'n');
+SELECT changes();
+SELECT drop_slot();
+DROP TABLE daily;
+DROP FUNCTION make_day;
