@@ -12,7 +12,7 @@ import pytest
 from harness.cluster import Cluster, server_root
 from harness.database import Database
 from harness.leaky import Leaky
-from harness.unprotected import PROTECTIONS, Unprotected
+from harness.unprotected import NO_KEY, PROTECTIONS, WITHOUT_KEY, Unprotected
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,19 @@ def test_the_libraries_with_switches_are_in_use(naked):
 def test_what_a_protection_holds_back_is_found_without_it(naked, protection):
     leaks = found(naked, protection.name)
     assert protection.leaks <= leaks, f"not found: {sorted(protection.leaks - leaks)}"
+
+
+def test_what_is_to_be_hashed_stops_without_a_key(naked):
+    """It is an error that says so; and without that protection, a leak."""
+    cluster = naked.database.cluster
+    cluster.query("ALTER SYSTEM SET wal2lake.key_file = ''")
+    cluster.reload()
+    try:
+        assert b"there is no key" in naked.look()["error"] and found(naked) == set()
+        assert WITHOUT_KEY[0].leaks <= found(naked, NO_KEY)
+    finally:
+        cluster.query("ALTER SYSTEM RESET wal2lake.key_file")
+        cluster.reload()
 
 
 def test_nothing_is_found_afterwards(naked):

@@ -154,6 +154,18 @@ PROTECTIONS = (
                "        if (OFF)\n            PG_RE_THROW();\n", "broken_value.value"),
 )
 
+# One protection in two places, which counts where there is no key.
+NO_KEY = "what is to be hashed stops without a key"
+WITHOUT_KEY = (
+    protection(NO_KEY, "server/callbacks.c", "    if (key_id == NULL && any_column_is_hashed())\n",
+               "    if (key_id == NULL && any_column_is_hashed() && !OFF)\n", "person.red_text"),
+    protection(NO_KEY, "server/policy_cache.c",
+               "        else if (can_do_without_key(column))\n            withhold(column);\n",
+               "        else if (OFF)\n"
+               "            column->read = choose_reader(W2L_ACTION_CLEAR, column->type, column->wire->base_type_oid);\n"
+               "        else if (can_do_without_key(column))\n            withhold(column);\n", "person.red_text"),
+)
+
 
 class Unprotected:
     """Builds the libraries; `folder` has them, and the server's user may read it."""
@@ -165,7 +177,7 @@ class Unprotected:
         shutil.copytree(REPOSITORY / "plugin", sources / "plugin")
         shutil.copytree(REPOSITORY / "sql", sources / "sql")
         shutil.copy2(REPOSITORY / "Makefile", sources)
-        for each in PROTECTIONS:
+        for each in (*PROTECTIONS, *WITHOUT_KEY):
             self._plant(sources / each.file, each)
         switch = self.folder / "switch.h"
         switch.write_text(SWITCH % self.chosen, encoding="utf-8")
