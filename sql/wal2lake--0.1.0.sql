@@ -200,6 +200,9 @@ AS $$
     -- What a role may load: its own list, or that of all; NULL where the server has no such list.
     WITH allowed AS (
         SELECT r.rolname, r.rolsuper, r.rolreplication,
+               -- The owner of what is pulled, as create_pull_source makes it, nobody can be.
+               r.rolname <> 'wal2lake_pull' OR r.rolcanlogin
+                   OR EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid) AS used,
                coalesce((SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) AS c
                           WHERE s.setrole = r.oid AND starts_with(c, 'output_plugin_libraries=')
                           ORDER BY s.setdatabase DESC LIMIT 1),
@@ -209,7 +212,7 @@ AS $$
     SELECT 'warning', 'reads-everything', format('role %I', rolname),
            'The role has REPLICATION: it can take a base backup of the whole cluster, and read any slot.',
            'Have one such role, for the forwarder; ALTER ROLE ... NOREPLICATION for the others.'
-      FROM allowed WHERE rolreplication AND NOT rolsuper
+      FROM allowed WHERE rolreplication AND used AND NOT rolsuper
     UNION ALL
     SELECT 'info', 'superuser', format('role %I', rolname), 'A superuser sees, changes and sends whatever it likes.', ''
       FROM allowed WHERE rolsuper
@@ -217,7 +220,7 @@ AS $$
     SELECT 'warning', 'other-plugins-allowed', format('role %I', rolname),
            format('The role may load %s: other plugins than wal2lake know no labels.', libraries),
            format('ALTER ROLE %I SET output_plugin_libraries = wal2lake;', rolname)
-      FROM allowed WHERE rolreplication AND NOT rolsuper AND translate(libraries, '" ', '') <> 'wal2lake'
+      FROM allowed WHERE rolreplication AND used AND NOT rolsuper AND translate(libraries, '" ', '') <> 'wal2lake'
     UNION ALL
     SELECT 'warning', 'no-allow-list', 'server', 'This minor version lets a REPLICATION role load any library (CVE-2026-6471).',
            'Update to 15.19, 16.15, 17.11, 18.6 or later.'
@@ -512,6 +515,157 @@ COMMENT ON FUNCTION wal2lake.token_pairs(text, text, text) IS
 'Tokens under two keys of each value that the columns of a domain have now, each pair once: what maps the lake from an old key to a new one. Reads the tables. For the wal2lake admin role; told to the log; 30 calls a minute.';
 REVOKE ALL ON FUNCTION wal2lake.compute_token(anyelement, text, text), wal2lake.log_lookup(text), wal2lake.admit_lookup(text),
     wal2lake.active_key(), wal2lake.token(anyelement, text, text), wal2lake.token_pairs(text, text, text) FROM PUBLIC;
+
+-- ---- pull mode ----
+
+-- What must be so before anything is made.
+CREATE FUNCTION wal2lake.check_pull_source(slot name, reader regrole, options text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner CONSTANT name := 'wal2lake_pull';
+    option text;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'sources to pull from are for superusers to make and to drop';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = reader) THEN
+        RAISE undefined_object USING MESSAGE = 'there is no such role to pull';
+    END IF;
+    IF length(slot) > 49 THEN
+        RAISE name_too_long USING MESSAGE = format('slot %I: no schema can be named after it', slot),
+            HINT = 'A slot to pull from has at most 49 characters.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_replication_slots
+                    WHERE slot_name = slot AND plugin = 'wal2lake' AND database = current_database()) THEN
+        RAISE undefined_object USING MESSAGE = format('there is no slot %I of wal2lake in this database', slot),
+            HINT = format('SELECT pg_create_logical_replication_slot(%L, ''wal2lake'');', slot);
+    END IF;
+    IF array_ndims(options) > 1 OR cardinality(options) % 2 <> 0 OR array_position(options, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'options are names and values in turn, none of them NULL';
+    END IF;
+    FOR option IN SELECT options[i] FROM generate_series(1, cardinality(options), 2) AS i LOOP
+        IF option IN ('format_version', 'streaming', 'two_phase') THEN
+            RAISE invalid_parameter_value USING MESSAGE = format('option %I cannot be chosen for a source to pull from', option);
+        END IF;
+    END LOOP;
+    -- Whoever can become the owner can read every slot.
+    IF EXISTS (SELECT FROM pg_roles r
+                WHERE r.rolname = owner
+                  AND (r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolbypassrls OR NOT r.rolreplication
+                       OR EXISTS (SELECT FROM pg_auth_members m WHERE r.oid IN (m.roleid, m.member)))) THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('role %I owns what reads the slot: it must have REPLICATION and nothing else, and no members', owner),
+            HINT = format('ALTER ROLE %1$I NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOBYPASSRLS REPLICATION; and revoke its memberships.', owner);
+    END IF;
+END
+$$;
+
+-- Nobody but the owner may use it, whatever default privileges say.
+CREATE FUNCTION wal2lake.close_pull_source(kind text, object text, owner oid, acl aclitem[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    other oid;
+BEGIN
+    EXECUTE format('REVOKE ALL ON %s %s FROM PUBLIC', kind, object);
+    FOR other IN SELECT DISTINCT a.grantee FROM aclexplode(acl) AS a WHERE a.grantee NOT IN (0, owner) LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', kind, object, other::regrole);
+    END LOOP;
+END
+$$;
+
+-- What is made can be read in pg_proc: slot and options are written into it.
+CREATE FUNCTION wal2lake.create_pull_source(slot name, reader regrole, options text[] DEFAULT '{}')
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    schema CONSTANT name := 'wal2lake_pull_' || slot;
+    all_options CONSTANT text[] := options || '{format_version,1}'::text[];
+    peek CONSTANT text := format($$
+-- Every whole transaction behind what was acknowledged whose commit record begins before upto.
+-- Nothing has reached the client before the function is over: a gap is found first.
+DECLARE
+    place record;
+BEGIN
+    RETURN QUERY SELECT s.lsn, s.data FROM pg_logical_slot_peek_binary_changes(%1$L, upto, NULL, VARIADIC %2$L::text[]) AS s;
+    SELECT r.plugin, r.confirmed_flush_lsn INTO place FROM pg_replication_slots AS r WHERE r.slot_name = %1$L;
+    IF place.plugin IS DISTINCT FROM 'wal2lake' THEN
+        RAISE EXCEPTION USING ERRCODE = 'W2L02', MESSAGE = 'the slot belongs to another plugin than wal2lake';
+    END IF;
+    IF place.confirmed_flush_lsn IS DISTINCT FROM expected THEN
+        RAISE EXCEPTION USING ERRCODE = 'W2L01',
+            MESSAGE = format('the slot stands at %%s, not at %%s: somebody else has moved it', place.confirmed_flush_lsn, expected);
+    END IF;
+END
+$$, slot, all_options);
+    advance CONSTANT text := format($$
+-- Where the slot stands afterwards. Never back, and never beyond what is durable here.
+DECLARE
+    confirmed pg_lsn := (SELECT r.confirmed_flush_lsn FROM pg_replication_slots AS r WHERE r.slot_name = %1$L);
+BEGIN
+    IF upto > pg_current_wal_flush_lsn() THEN
+        RAISE EXCEPTION USING ERRCODE = 'W2L03',
+            MESSAGE = format('%%s is beyond the end of the WAL, %%s', upto, pg_current_wal_flush_lsn());
+    END IF;
+    IF upto > confirmed THEN
+        RETURN (SELECT a.end_lsn FROM pg_replication_slot_advance(%1$L, upto) AS a);
+    END IF;
+    IF confirmed IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('replication slot %%I does not exist', %1$L);
+    END IF;
+    RETURN confirmed;
+END
+$$, slot);
+BEGIN
+    PERFORM wal2lake.check_pull_source(slot, reader, options);
+    -- The plugin's own word on the options, before anything is made of them.
+    PERFORM FROM pg_logical_slot_peek_binary_changes(slot, '0/1', NULL, VARIADIC all_options);
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'wal2lake_pull') THEN
+        CREATE ROLE wal2lake_pull NOLOGIN REPLICATION;
+    END IF;
+    IF (SELECT rolreplication FROM pg_roles WHERE oid = reader) THEN
+        RAISE WARNING USING MESSAGE = format('role %s has REPLICATION, and needs no functions to read this slot and all others', reader),
+            HINT = format('ALTER ROLE %s NOREPLICATION;', reader);
+    END IF;
+    EXECUTE format('CREATE SCHEMA %I', schema);
+    EXECUTE format('CREATE FUNCTION %I.peek(expected pg_lsn, upto pg_lsn) RETURNS TABLE (lsn pg_lsn, data bytea)'
+                   ' LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', schema, peek);
+    EXECUTE format('CREATE FUNCTION %I.advance(upto pg_lsn) RETURNS pg_lsn'
+                   ' LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', schema, advance);
+    EXECUTE format('ALTER FUNCTION %I.peek(pg_lsn, pg_lsn) OWNER TO wal2lake_pull', schema);
+    EXECUTE format('ALTER FUNCTION %I.advance(pg_lsn) OWNER TO wal2lake_pull', schema);
+    PERFORM wal2lake.close_pull_source('FUNCTION', p.oid::regprocedure::text, p.proowner, p.proacl)
+       FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = schema);
+    PERFORM wal2lake.close_pull_source('SCHEMA', quote_ident(nspname), nspowner, nspacl)
+       FROM pg_namespace WHERE nspname = schema;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', schema, reader);
+    EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %s', schema, reader);
+END
+$function$;
+COMMENT ON FUNCTION wal2lake.create_pull_source(name, regrole, text[]) IS
+'Makes the functions peek and advance in schema wal2lake_pull_<slot>, by which reader, a role without REPLICATION, reads this one slot of this database with these options (name, value, ...) and nothing else. They belong to the role wal2lake_pull, which cannot log in. For superusers.';
+
+CREATE FUNCTION wal2lake.drop_pull_source(slot name)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('DROP FUNCTION %1$I.peek(pg_lsn, pg_lsn), %1$I.advance(pg_lsn)', 'wal2lake_pull_' || slot);
+    EXECUTE format('DROP SCHEMA %I', 'wal2lake_pull_' || slot);
+END
+$$;
+COMMENT ON FUNCTION wal2lake.drop_pull_source(name) IS
+'Drops what create_pull_source made for a slot. The slot itself and the role wal2lake_pull stay. For superusers.';
+REVOKE ALL ON FUNCTION wal2lake.check_pull_source(name, regrole, text[]), wal2lake.close_pull_source(text, text, oid, aclitem[]),
+    wal2lake.create_pull_source(name, regrole, text[]), wal2lake.drop_pull_source(name) FROM PUBLIC;
 
 -- ---- DDL ----
 
