@@ -228,6 +228,8 @@ BatchKind PeekBatch(std::string_view message, CommittedView* committed) noexcept
         const BatchKind kind = batch.Next() ? BatchKindOf(batch.tag()) : BatchKind::kNone;
         if (kind == BatchKind::kCommitted)
             ReadCommitted(batch.Bytes(), committed, &damaged);
+        else if (kind == BatchKind::kMessage)
+            ReadPosition(batch.Bytes(), committed, &damaged);
         return kind;
     }
     return BatchKind::kNone;

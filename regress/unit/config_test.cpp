@@ -36,6 +36,9 @@ TEST(Config, TheShippedExampleShowsTheDefaults)
     EXPECT_EQ(example.value().freshness_ms, defaults.freshness_ms);
     ASSERT_EQ(example.value().sources.size(), 1U);
     EXPECT_EQ(example.value().sources[0].slot, SourceConfig().slot);
+    EXPECT_EQ(example.value().sources[0].pull, SourceConfig().pull);
+    EXPECT_EQ(example.value().sources[0].poll.interval_ms, SourceConfig().poll.interval_ms);
+    EXPECT_EQ(example.value().sources[0].poll.max_wal_bytes, SourceConfig().poll.max_wal_bytes);
     EXPECT_TRUE(example.value().sources[0].options.empty());
 }
 
@@ -73,7 +76,7 @@ TEST(Config, TheShippedExampleCommentsEveryKey)
         }
         before = line;
     }
-    EXPECT_EQ(keys, 23);
+    EXPECT_EQ(keys, 26);
 }
 
 TEST(Config, ReadsEveryKey)
@@ -133,6 +136,26 @@ TEST(Config, StreamingIsAskedForByTheStage)
     EXPECT_TRUE(ParseConfig(source + "\"off\" }\n", "f.toml").ok());
     EXPECT_NE(ErrorOf(source + "\"on\" }\n").find("stage.max_size"), std::string::npos);
     EXPECT_NE(ErrorOf("[stage]\ndirectory = \"stage\"\n").find("absolute path"), std::string::npos);
+}
+
+TEST(Config, ASourceMayBePulled)
+{
+    const std::string source = "[[source]]\nid = \"a\"\nmode = \"pull\"\n";
+    const auto config = ParseConfig(source + "poll_interval = \"2s\"\npoll_wal = \"1MiB\"\n", "f.toml");
+    ASSERT_TRUE(config.ok()) << config.error().text;
+    const SourceConfig& pulled = config.value().sources[0];
+    ASSERT_NE(pulled.pulled(), nullptr);
+    EXPECT_EQ(pulled.pulled()->interval_ms, 2'000);
+    EXPECT_EQ(pulled.pulled()->max_wal_bytes, uint64_t{1} << 20);
+    EXPECT_EQ(ParseConfig("[[source]]\nid = \"a\"\n", "f.toml").value().sources[0].pulled(), nullptr);
+    EXPECT_NE(ErrorOf("[[source]]\nid = \"a\"\nmode = \"push\"\n").find("f.toml:3:"), std::string::npos);
+    EXPECT_NE(ErrorOf(source + "poll_interval = \"99ms\"\n").find("at least 100ms"), std::string::npos);
+    EXPECT_NE(ErrorOf(source + "poll_wal = \"63KiB\"\n").find("at least 64KiB"), std::string::npos);
+    EXPECT_NE(ErrorOf(source + "options = { origin = \"none\" }\n").find("create_pull_source"),
+              std::string::npos);
+    EXPECT_TRUE(ParseConfig(source + "slot = \"" + std::string(49, 's') + "\"\n", "f.toml").ok());
+    EXPECT_NE(ErrorOf(source + "slot = \"" + std::string(50, 's') + "\"\n").find("too long"),
+              std::string::npos);
 }
 
 TEST(Config, NamesLineAndNearestKey)

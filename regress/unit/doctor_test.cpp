@@ -208,6 +208,44 @@ TEST(DoctorSlot, TwoPhase)
     EXPECT_EQ(finding.fixes[1].text, "wal2lake slot create -c /etc/wal2lake.toml --source cell1.main");
 }
 
+// ---- a source that is pulled ----
+
+SourceReport Pulled()
+{
+    SourceReport report = Sound();
+    report.names.pull = true;
+    report.server.role->replication = false;
+    report.server.functions_exist = true;
+    report.server.functions_allowed = true;
+    return report;
+}
+
+TEST(DoctorPull, NeedsNoReplication)
+{
+    SourceReport report = Pulled();
+    EXPECT_EQ(Codes(report), Set{});
+    report.server.role->replication = true;
+    EXPECT_EQ(Only(report).fixes[0].text, "ALTER ROLE \"forwarder\" NOREPLICATION;");
+    report.names.pull = false;
+    report.server.role->replication = false;
+    EXPECT_EQ(Codes(report), Set{"role-not-replication"});
+}
+
+TEST(DoctorPull, SaysHowToMakeTheFunctions)
+{
+    SourceReport report = Pulled();
+    report.server.functions_exist = false;
+    EXPECT_EQ(Only(report).fixes[0].text, "SELECT wal2lake.create_pull_source('wal2lake', '\"forwarder\"');");
+    report.server.functions_exist = true;
+    report.server.functions_allowed = false;
+    EXPECT_EQ(Only(report).fixes[0].text, "SELECT wal2lake.drop_pull_source('wal2lake');\n"
+                                          "SELECT wal2lake.create_pull_source('wal2lake', '\"forwarder\"');");
+    report.server.source->slot.exists = false;
+    const Finding finding = Only(report);
+    EXPECT_EQ(FactsOf(finding.code).name, "slot-missing");
+    EXPECT_EQ(finding.fixes[0].text, "SELECT pg_create_logical_replication_slot('wal2lake', 'wal2lake');");
+}
+
 // ---- what must not be said silently, or not at all ----
 
 TEST(Doctor, WhatIsUnknownIsNotSound)

@@ -186,6 +186,8 @@ TEST(FrameReader, PeeksAtWhatABatchBelongsTo)
     batch.mutable_in_progress()->set_xid(9);
     EXPECT_EQ(PeekBatch(test::Message(batch), &committed), BatchKind::kInProgress);
     EXPECT_FALSE(committed.streamed);
+    EXPECT_EQ(PeekBatch(test::LoneMessage(0x100, 0x180), &committed), BatchKind::kMessage);
+    EXPECT_EQ(committed.end_lsn, 0x180U);
     batch.clear_kind();
     EXPECT_EQ(PeekBatch(test::Message(batch), &committed), BatchKind::kNone);
     // Whatever is left of one does no harm.

@@ -212,5 +212,37 @@ TEST(Machine, ShipsNothingBeforeItLeavesAnotherServer)
     EXPECT_NE(rig.finish_->sentence.find("after a failover"), std::string::npos) << rig.finish_->sentence;
 }
 
+// What a role that pulls is told: nothing that it cannot do.
+TEST(Machine, SaysHowToPull)
+{
+    FenceNames names{"cell1.main", "wal2lake", "file:///lake", true};
+    const auto says = [&names](const char* sqlstate, const char* text, RefusalKind kind, const char* words) {
+        const auto refusal = ClassifySourceError(names, sqlstate, text);
+        ASSERT_TRUE(refusal) << sqlstate;
+        EXPECT_EQ(refusal->kind, kind) << sqlstate;
+        EXPECT_NE(refusal->sentence.find(words), std::string::npos) << refusal->sentence;
+        EXPECT_EQ(refusal->sentence.find("slot create"), std::string::npos) << refusal->sentence;
+        EXPECT_EQ(refusal->sentence.find("ALTER ROLE"), std::string::npos) << refusal->sentence;
+    };
+    const char* const make = "SELECT wal2lake.create_pull_source('wal2lake', 'the role');";
+    says("3F000", "schema \"wal2lake_pull_wal2lake\" does not exist", RefusalKind::kPassing, make);
+    says("42883", "function peek does not exist", RefusalKind::kPassing, make);
+    says("42501", "permission denied for function peek", RefusalKind::kPassing, make);
+    says("42501", "access to output plugin is not allowed by output_plugin_libraries", RefusalKind::kPassing,
+         "add wal2lake to output_plugin_libraries");
+    says("53400", "temporary file size exceeds temp_file_limit (64kB)", RefusalKind::kPassing,
+         "mode = \"stream\"");
+    says("42704", "replication slot \"wal2lake\" does not exist", RefusalKind::kSlotGone,
+         "pg_create_logical_replication_slot");
+    says("W2L02", "the slot belongs to another plugin", RefusalKind::kSlotGone, "new source id");
+    // A slot that was moved is compared with the lake first.
+    EXPECT_FALSE(ClassifySourceError(names, "W2L01", "the slot stands at 0/2"));
+    EXPECT_FALSE(ClassifySourceError(names, "55006", "slot is active"));
+    names.pull = false;
+    EXPECT_NE(ClassifySourceError(names, "42501", "must be replication role")->sentence.find("ALTER ROLE"),
+              std::string::npos);
+    EXPECT_FALSE(ClassifySourceError(names, "53400", "temporary file size exceeds temp_file_limit (64kB)"));
+}
+
 } // namespace
 } // namespace wal2lake::test

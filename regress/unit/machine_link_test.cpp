@@ -187,5 +187,60 @@ TEST(Machine, OrdinaryRequestsAreNoDraining)
     EXPECT_FALSE(rig.put_);
 }
 
+// A source that is pulled: nothing more comes before what came is acknowledged.
+TEST(Machine, ASessionThatIsOverIsSealedAtOnce)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    EXPECT_FALSE(rig.put_);
+    rig.Feed(event::Keepalive{End(2), false, true});
+    ASSERT_TRUE(rig.put_);
+    rig.AnswerPut();
+    EXPECT_EQ(rig.status_->flushed_lsn, End(1));
+    // Progress behind it is no transaction, and may wait.
+    rig.Feed(event::Keepalive{End(3), false, true});
+    EXPECT_FALSE(rig.put_);
+    EXPECT_EQ(rig.Shipped(), Lsns{End(1)});
+}
+
+TEST(Machine, ASessionThatIsOverAnnouncedNothingForTheNext)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Numbered(1));
+    rig.Feed(event::Keepalive{End(1), false, true});
+    rig.Send(Numbered(2, false));
+    ASSERT_TRUE(rig.finished());
+    EXPECT_EQ(rig.finish_->code, ExitCode::kSource);
+    EXPECT_NE(rig.finish_->sentence.find("breaks the contract"), std::string::npos) << rig.finish_->sentence;
+}
+
+TEST(Machine, ASessionDoesNotEndWithinATransaction)
+{
+    Rig::Objects lake;
+    Rig rig(&lake);
+    rig.Start(Server(kOrigin));
+    rig.Send(Opening(1));
+    rig.Feed(event::Keepalive{End(1), false, true});
+    ASSERT_TRUE(rig.finished());
+    EXPECT_NE(rig.finish_->sentence.find("within the transaction"), std::string::npos);
+}
+
+TEST(Machine, ProgressIsRecordedAfterSoMuchWal)
+{
+    Rig::Objects lake;
+    MachineConfig config = Config();
+    config.idle_wal_bytes = 0x200;
+    Rig rig(&lake, config);
+    rig.Start(Server(kOrigin));
+    rig.Feed(event::Keepalive{kOrigin + 0x1ff});
+    EXPECT_FALSE(rig.put_);
+    rig.Feed(event::Keepalive{kOrigin + 0x200});
+    EXPECT_TRUE(rig.put_);
+}
+
 } // namespace
 } // namespace wal2lake::test

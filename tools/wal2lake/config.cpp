@@ -171,6 +171,9 @@ class Reader
                       {{"id", [&](const auto& n) { Text(n, &source.id); }},
                        {"conninfo", [&](const auto& n) { Text(n, &source.conninfo); }},
                        {"slot", [&](const auto& n) { Text(n, &source.slot); }},
+                       {"mode", [&](const auto& n) { Mode(n, &source.pull); }},
+                       {"poll_interval", [&](const auto& n) { Duration(n, &source.poll.interval_ms); }},
+                       {"poll_wal", [&](const auto& n) { Size(n, &source.poll.max_wal_bytes); }},
                        {"options", [&](const auto& n) { Options(n, &source.options); }}});
             if (source.id.empty())
                 Fail(entry.source(), "source has no id; add id = \"...\"");
@@ -195,6 +198,15 @@ class Reader
             out->reset();
         else
             Fail(node.source(), "\"" + key_ + "\" must be true, false or \"auto\"");
+    }
+
+    void Mode(const toml::node& node, bool* pull)
+    {
+        const auto mode = node.value_exact<std::string>();
+        if (mode == "stream" || mode == "pull")
+            *pull = mode == "pull";
+        else
+            Fail(node.source(), "\"" + key_ + "\" must be \"stream\" or \"pull\"");
     }
 
     template <typename Number, typename Parse>
@@ -335,6 +347,27 @@ Result<Config> ReadConfig(const std::string& path)
     return ParseConfig(text.str(), path);
 }
 
+namespace
+{
+
+Result<Done> CheckPulled(const SourceConfig& source)
+{
+    if (source.poll.interval_ms < 100)
+        return Invalid("source.poll_interval must be at least 100ms");
+    if (source.poll.max_wal_bytes < (uint64_t{64} << 10))
+        return Invalid("source.poll_wal must be at least 64KiB");
+    if (!source.options.empty())
+        return Invalid(
+            "source.options cannot be chosen here where mode is \"pull\"; they are written into the"
+            " functions of the slot, by wal2lake.create_pull_source");
+    if (source.slot.size() > 49)
+        return Invalid("slot \"" + source.slot +
+                       "\" is too long for mode \"pull\"; 49 characters are enough");
+    return Done{};
+}
+
+} // namespace
+
 Result<Done> CheckConfig(const Config& config)
 {
     if (config.max_size < (uint64_t{64} << 10) || config.max_size > (uint64_t{1} << 30))
@@ -383,6 +416,9 @@ Result<Done> CheckConfig(const Config& config)
         if (!slot_ok)
             return Invalid("slot \"" + source.slot +
                            "\" is not a valid slot name; use lower-case letters, digits and '_'");
+        if (source.pull)
+            if (auto checked = CheckPulled(source); !checked.ok())
+                return checked;
     }
     return Done{};
 }

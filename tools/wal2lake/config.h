@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compression_level.h"
+#include "pull_config.h"
 #include "result.h"
 #include "source.h"
 #include "stage.h"
@@ -23,6 +24,11 @@ struct SourceConfig {
     std::string conninfo = "host=/var/run/postgresql";
     std::string slot = "wal2lake";
     PluginOptions options;
+    // Asked for what is new by a role without REPLICATION, instead of streamed.
+    bool pull = false;
+    PullConfig poll;
+
+    const PullConfig* pulled() const { return pull ? &poll : nullptr; }
 };
 
 struct Config {

@@ -51,11 +51,13 @@ SourceReport Look(const CommonOptions& common, const Settings& settings, const S
     names.arguments = Arguments(common, settings.config_path, source);
     names.max_size = settings.config.max_size;
     names.has_options = !source.options.empty();
+    names.pull = source.pull;
     names.os_user = OsUser();
     // In this order a log that grows meanwhile is never behind its slot.
     report.server = LookAtServer(names, source.options);
     report.lake = LookAtLake(settings.config, names);
-    report.stage = LookAtStage(settings.config.stage);
+    if (!source.pull)
+        report.stage = LookAtStage(settings.config.stage);
     if (report.lake.tail && report.server.source &&
         report.lake.tail->end_lsn() > report.server.source->wal_flush_lsn)
         LookAtWalEndAgain(names, &report.server);

@@ -28,6 +28,8 @@ struct DoctorNames {
     std::string arguments;
     uint64_t max_size = 0;
     bool has_options = false;
+    // Pulled, instead of streamed.
+    bool pull = false;
     // The user of the operating system that runs this.
     std::string os_user;
 };
@@ -114,6 +116,10 @@ struct ServerFacts {
     // Decoding was started on the slot and ended before the first row: what would
     // refuse a run refuses this too. Absent where there is no slot to try.
     std::optional<bool> decoding_starts;
+    // Of a source that is pulled: whether the functions are there, and the role's to
+    // call.
+    std::optional<bool> functions_exist;
+    bool functions_allowed = false;
     SourceError decoding_error;
     // Server minus us, and what the round trip leaves open.
     std::optional<double> clock_skew_s;

@@ -113,7 +113,7 @@ class LogJudge
 
     void Log()
     {
-        const FenceNames fence{names_.source, names_.slot, names_.lake};
+        const FenceNames fence{names_.source, names_.slot, names_.lake, names_.pull};
         if (lake_.tail_error) {
             findings_->Add(
                 Code::kLogDamaged, "log " + (lake_.tail_name.empty() ? names_.source : lake_.tail_name),

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "core/options.h"
+#include "source_pull.h"
 
 namespace wal2lake
 {
@@ -63,6 +64,10 @@ class Look
         Extension();
         Identity();
         Labels();
+        if (names_.pull) {
+            Functions();
+            return;
+        }
         if (!MayReplicate())
             return;
         Decoding(options);
@@ -276,24 +281,57 @@ class Look
         return facts_->role && (facts_->role->replication || facts_->role->superuser);
     }
 
+    // What a run calls, where it has no other right.
+    void Functions()
+    {
+        std::vector<Row> rows;
+        const std::string schema = PullSource::SchemaOf(names_.slot);
+        if (!Rows("functions of the slot",
+                  "SELECT count(*) = 2, coalesce(bool_and("
+                  "pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+                  " AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')), false)"
+                  " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+                  " WHERE p.proname IN ('peek', 'advance') AND n.nspname = " +
+                      source_.Literal(schema),
+                  &rows))
+            return;
+        facts_->functions_exist = True(rows[0][0]);
+        facts_->functions_allowed = True(rows[0][1]);
+        if (*facts_->functions_exist && facts_->functions_allowed && MayTry())
+            Try("SELECT count(*) FROM " + source_.Identifier(schema) +
+                ".peek((SELECT confirmed_flush_lsn"
+                " FROM pg_catalog.pg_replication_slots WHERE slot_name = " +
+                source_.Literal(names_.slot) + "), '0/1')");
+    }
+
+    bool MayTry() const
+    {
+        const FenceNames fence{names_.source, names_.slot, names_.lake, names_.pull};
+        return !facts_->is_standby.value_or(true) && facts_->source && !CheckSlot(fence, *facts_->source) &&
+               facts_->use && facts_->use->active_pid == 0;
+    }
+
     // What starts decoding is the server's own check of the allow-list and the
     // plugin's of policy, keys and options. An end position in the past ends it
     // with the first record read.
     void Decoding(PluginOptions options)
     {
-        const FenceNames fence{names_.source, names_.slot, names_.lake};
-        if (facts_->is_standby.value_or(true) || !facts_->source || CheckSlot(fence, *facts_->source) ||
-            !facts_->use || facts_->use->active_pid != 0)
+        if (!MayTry())
             return;
         options.emplace("format_version", std::to_string(W2L_FORMAT_VERSION));
         std::string sql = "SELECT count(*) FROM pg_catalog.pg_logical_slot_peek_binary_changes(" +
                           source_.Literal(names_.slot) + ", '0/1', 1";
         for (const auto& [name, value] : options)
             sql += ", " + source_.Literal(name) + ", " + source_.Literal(value);
+        Try(sql + ")");
+    }
+
+    void Try(const std::string& sql)
+    {
         std::vector<Row> rows;
-        const bool starts = source_.ReadRows(sql + ")", &rows);
-        // Somebody else was quicker: no verdict.
-        if (!starts && source_.error().sqlstate == "55006")
+        const bool starts = source_.ReadRows(sql, &rows);
+        // Somebody else was quicker, or moved the slot: no verdict.
+        if (!starts && (source_.error().sqlstate == "55006" || source_.error().sqlstate == "W2L01"))
             return;
         facts_->decoding_starts = starts;
         if (!starts)

@@ -74,7 +74,7 @@ class ConnectionJudge
             error.text.find("does not exist") != std::string::npos)
             findings_->Add(Code::kRoleMissing, "role " + server_.user, said,
                            {{Kind::kSql, "CREATE ROLE " + PostgresSource::Identifier(server_.user) +
-                                             " LOGIN REPLICATION;"}});
+                                             (names_.pull ? " LOGIN;" : " LOGIN REPLICATION;")}});
         else if (error.sqlstate.starts_with("28"))
             findings_->Add(Code::kAccessRefused, "role " + server_.user, said, Access(error));
         else if (error.sqlstate == "3D000")
@@ -128,6 +128,7 @@ class ServerJudge
         Role();
         AllowList();
         Slot();
+        Functions();
         Extension();
         Messages();
         Labels();
@@ -300,10 +301,18 @@ class ServerJudge
         const std::string object = "role " + role.name;
         if (role.superuser)
             Add(Code::kRoleSuperuser, object,
-                "the role is a superuser; REPLICATION is all that the forwarder needs",
+                names_.pull ? "the role is a superuser; two functions are all that the forwarder needs"
+                            : "the role is a superuser; REPLICATION is all that the forwarder needs",
                 {role.bootstrap ? WithConninfo(names_, "user", "wal2lake")
-                                : Fix{Kind::kSql, "ALTER ROLE " + RoleName() + " NOSUPERUSER REPLICATION;"}});
-        else if (!role.replication)
+                                : Fix{Kind::kSql, "ALTER ROLE " + RoleName() + " NOSUPERUSER " +
+                                                      (names_.pull ? "NOREPLICATION;" : "REPLICATION;")}});
+        else if (names_.pull && role.replication)
+            Add(Code::kRoleReplicates, object,
+                "the role has the REPLICATION attribute, which a source that is pulled does without: it can "
+                "copy"
+                " the whole cluster",
+                {{Kind::kSql, "ALTER ROLE " + RoleName() + " NOREPLICATION;"}});
+        else if (!names_.pull && !role.replication)
             Add(Code::kRoleNotReplication, object, "the role lacks the REPLICATION attribute",
                 {{Kind::kSql, "ALTER ROLE " + RoleName() + " REPLICATION;"}});
         if (!role.revokes.empty())
@@ -349,7 +358,7 @@ class ServerJudge
         if (!server_.source)
             return;
         const SlotFacts& slot = server_.source->slot;
-        const FenceNames fence{names_.source, names_.slot, names_.lake};
+        const FenceNames fence{names_.source, names_.slot, names_.lake, names_.pull};
         const std::string object = "slot " + names_.slot;
         const auto refusal = CheckSlot(fence, *server_.source);
         if (refusal) {
@@ -378,6 +387,23 @@ class ServerJudge
                 {{Kind::kShell, "wal2lake run" + names_.arguments}});
     }
 
+    // Of a source that is pulled, once its slot is there.
+    void Functions()
+    {
+        if (!names_.pull || !server_.functions_exist || !server_.role || !server_.source ||
+            !server_.source->slot.exists || (*server_.functions_exist && server_.functions_allowed))
+            return;
+        const FenceNames fence{names_.source, names_.slot, names_.lake, names_.pull};
+        std::string sql = CreatePullSource(fence, PostgresSource::Literal(RoleName()));
+        if (*server_.functions_exist)
+            sql = "SELECT wal2lake.drop_pull_source('" + names_.slot + "');\n" + sql;
+        Add(Code::kPullFunctionsMissing, "slot " + names_.slot,
+            *server_.functions_exist
+                ? "role " + server_.role->name + " may not call the functions that read it"
+                : std::string("the functions that read it do not exist"),
+            {{Kind::kSql, sql}});
+    }
+
     // Which of its checks the fence answered with, in its order.
     std::pair<Code, std::vector<Fix>> SlotProblem(const SlotFacts& slot) const
     {
@@ -385,7 +411,10 @@ class ServerJudge
         if (!slot.exists && has_log)
             return {Code::kSlotGone, {AnotherId(names_)}};
         if (!slot.exists)
-            return {Code::kSlotMissing, {{Kind::kShell, "wal2lake slot create" + names_.arguments}}};
+            return {Code::kSlotMissing,
+                    {names_.pull
+                         ? Fix{Kind::kSql, CreatePulledSlot({names_.source, names_.slot, names_.lake})}
+                         : Fix{Kind::kShell, "wal2lake slot create" + names_.arguments}}};
         if (slot.type != "logical" || slot.plugin != "wal2lake")
             return {Code::kSlotOtherPlugin, {AnotherSlot(names_)}};
         if (slot.database != server_.source->database)
@@ -393,8 +422,7 @@ class ServerJudge
         const Code code = slot.wal_status == "lost" ? Code::kSlotLost : Code::kSlotTwoPhase;
         if (!has_log)
             return {code, RecreateSlot(names_)};
-        return {code,
-                {{Kind::kShell, "wal2lake slot drop" + names_.arguments + " --yes"}, AnotherId(names_)}};
+        return {code, {RecreateSlot(names_)[0], AnotherId(names_)}};
     }
 
     void Extension()

@@ -94,6 +94,9 @@ Fix WithConninfo(const DoctorNames& names, const std::string& key, const std::st
 
 std::vector<Fix> RecreateSlot(const DoctorNames& names)
 {
+    if (names.pull)
+        return {{Fix::Kind::kSql, "SELECT pg_catalog.pg_drop_replication_slot('" + names.slot + "');"},
+                {Fix::Kind::kSql, CreatePulledSlot({names.source, names.slot, names.lake})}};
     return {{Fix::Kind::kShell, "wal2lake slot drop" + names.arguments + " --yes"},
             {Fix::Kind::kShell, "wal2lake slot create" + names.arguments}};
 }

@@ -47,7 +47,8 @@ void PassAfter(const std::string& event)
 
 Driver::Driver(DriverConfig config, std::unique_ptr<Store> store, MemoryBudget* budget, const Log& log)
     : config_(std::move(config)), budget_(budget), log_(log), machine_(config_.machine),
-      store_(std::move(store)), server_(config_.stop_fd, config_.board->PollOf(config_.number)),
+      store_(std::move(store)),
+      server_(MakeSource(config_.pull, config_.stop_fd, config_.board->PollOf(config_.number))),
       stage_(config_.stage)
 {
 }
@@ -135,8 +136,8 @@ void Driver::Do(const action::Connect&)
     // It may take its time.
     PublishNow();
     SourceFacts facts;
-    if (failpoint::Fails("connect.before") || !server_.Connect(config_.conninfo) ||
-        !server_.ReadFacts(config_.machine.names.slot, &facts)) {
+    if (failpoint::Fails("connect.before") || !server_->Connect(config_.conninfo) ||
+        !server_->ReadFacts(config_.machine.names.slot, &facts)) {
         LostServer();
         return;
     }
@@ -151,7 +152,7 @@ void Driver::Do(const action::StartStreaming& action)
     if (action.in_progress)
         options.emplace("streaming", "on");
     if (failpoint::Fails("start.before") ||
-        !server_.StartStreaming(config_.machine.names.slot, action.lsn, options)) {
+        !server_->StartStreaming(config_.machine.names.slot, action.lsn, options)) {
         LostServer();
         return;
     }
@@ -166,7 +167,7 @@ void Driver::Do(const action::SendStatus& action)
     if (!streaming_)
         return;
     if (failpoint::Fails("status.before") ||
-        !server_.SendStatus(action.received_lsn, action.flushed_lsn, action.reply_wanted))
+        !server_->SendStatus(action.received_lsn, action.flushed_lsn, action.reply_wanted))
         LostServer();
     else
         failpoint::Pass("status.after");
@@ -176,7 +177,7 @@ void Driver::Do(const action::Disconnect&)
 {
     streaming_ = false;
     ClearStage();
-    server_.Close();
+    server_->Close();
 }
 
 void Driver::Do(const action::PauseReading&)
@@ -215,10 +216,10 @@ void Driver::Do(const action::Finish& action)
 
 void Driver::LostServer()
 {
-    const SourceError error = server_.error();
+    const SourceError error = server_->error();
     streaming_ = false;
     ClearStage();
-    server_.Close();
+    server_->Close();
     answers_.push_back(event::Disconnected{error.sqlstate, error.text});
 }
 
@@ -230,11 +231,12 @@ void Driver::Wait()
     if (streaming_) {
         // While reading is paused only a broken connection is of interest,
         // which poll() reports unasked.
-        fds[2].fd = server_.socket();
-        fds[2].events = static_cast<short>((reading ? POLLIN : 0) | (server_.Flush() ? POLLOUT : 0));
+        fds[2].fd = server_->socket();
+        fds[2].events = static_cast<short>((reading ? POLLIN : 0) | (server_->Flush() ? POLLOUT : 0));
     }
     const int64_t longest = unpublished_ ? kPublishMs : 60'000;
-    const int64_t wait = std::clamp<int64_t>(machine_.deadline_ms() - NowMs(), 0, longest);
+    const int64_t due = std::min(machine_.deadline_ms(), reading ? server_->deadline_ms() : INT64_MAX);
+    const int64_t wait = std::clamp<int64_t>(due - NowMs(), 0, longest);
     config_.board->Poll(config_.number, fds, 3, reading && more_ ? 0 : static_cast<int>(wait));
     stop_asked_ = (fds[0].revents & POLLIN) != 0;
     readable_ = (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
@@ -293,7 +295,7 @@ void Driver::TakeMessages()
         if (TakeStaged())
             continue;
         PostgresSource::Item item;
-        const auto received = server_.Receive(readable_, &item);
+        const auto received = server_->Receive(readable_, &item);
         if (received == PostgresSource::Received::kNothing) {
             drained = true;
         } else if (received == PostgresSource::Received::kMessage) {
@@ -302,7 +304,7 @@ void Driver::TakeMessages()
             failpoint::Pass("receive.after");
             bytes += item.payload.size();
         } else if (received == PostgresSource::Received::kKeepalive) {
-            Feed(event::Keepalive{item.wal_end, item.reply_requested});
+            Feed(event::Keepalive{item.wal_end, item.reply_requested, item.session_over});
         } else {
             LostServer();
             FeedClock();

@@ -12,7 +12,7 @@
 #include "log.h"
 #include "machine.h"
 #include "memory_budget.h"
-#include "source_postgres.h"
+#include "source_pull.h"
 #include "source_status.h"
 #include "stage.h"
 #include "store_worker.h"
@@ -30,6 +30,8 @@ struct DriverConfig {
     int stop_fd = -1;
     // Where others see what it is doing, and that it turns; outlives the driver.
     StatusBoard* board = nullptr;
+    // Where the source is not streamed; outlives the driver.
+    const PullConfig* pull = nullptr;
 };
 
 class Driver
@@ -74,7 +76,7 @@ class Driver
     const Log& log_;
     Machine machine_;
     StoreWorker store_;
-    PostgresSource server_;
+    std::unique_ptr<PostgresSource> server_;
     Stage stage_;
     bool replaying_ = false;
     // What an action brought about at once.

@@ -34,11 +34,24 @@ std::string WhereIs(const FenceNames& names, const Tail& tail)
 
 std::string RecreateSlot(const FenceNames& names)
 {
+    if (names.pull)
+        return "as a superuser drop the slot and make it anew: SELECT pg_drop_replication_slot('" +
+               names.slot + "'); " + CreatePulledSlot(names);
     return "drop the slot and create it anew together with its log: wal2lake slot drop --slot " + names.slot +
            " --yes, then wal2lake slot create --source " + names.source;
 }
 
 } // namespace
+
+std::string CreatePulledSlot(const FenceNames& names)
+{
+    return "SELECT pg_create_logical_replication_slot('" + names.slot + "', 'wal2lake');";
+}
+
+std::string CreatePullSource(const FenceNames& names, const std::string& role)
+{
+    return "SELECT wal2lake.create_pull_source('" + names.slot + "', " + role + ");";
+}
 
 uint64_t OptionsFingerprint(const PluginOptions& options)
 {
@@ -107,6 +120,9 @@ std::optional<Refusal> CheckSlot(const FenceNames& names, const SourceFacts& fac
 {
     const SlotFacts& slot = facts.slot;
     const std::string quoted = "slot " + Quoted(names.slot);
+    if (!slot.exists && names.pull)
+        return Source(quoted + " does not exist; create it as a superuser: " + CreatePulledSlot(names) + " " +
+                      CreatePullSource(names, "'the role'"));
     if (!slot.exists)
         return Source(quoted + " does not exist; create it together with its log: wal2lake slot create" +
                       " --source " + names.source + ", or run with --create-slot");
@@ -152,12 +168,13 @@ std::optional<Refusal> CheckServer(const FenceNames& names, const SourceFacts& f
                     " is already on timeline " + std::to_string(header.timeline()) +
                     ": this server is not the primary any more; connect to the one that is");
     if (!facts.slot.exists)
-        return Source("slot " + Quoted(names.slot) +
-                          " does not exist any more, so the server keeps nothing for " + log +
-                          ", which ends at " + FormatLsn(tail.end_lsn()) +
-                          ", and a new slot would leave a gap: keep the log, begin a new one under a new"
-                          " source id (wal2lake slot create --source NEW), and copy the tables again",
-                      RefusalKind::kSlotGone);
+        return Source(
+            "slot " + Quoted(names.slot) + " does not exist any more, so the server keeps nothing for " +
+                log + ", which ends at " + FormatLsn(tail.end_lsn()) +
+                ", and a new slot would leave a gap: keep the log, begin a new one under a new"
+                " source id" +
+                (names.pull ? "" : " (wal2lake slot create --source NEW)") + ", and copy the tables again",
+            RefusalKind::kSlotGone);
     auto refusal = CheckSlot(names, facts);
     if (refusal)
         return refusal;
@@ -189,6 +206,37 @@ std::optional<Refusal> CheckUnusedSlot(const FenceNames& names, const SourceFact
     return std::nullopt;
 }
 
+namespace
+{
+
+// Of the functions of a source that is pulled.
+std::optional<Refusal> ClassifyPullError(const FenceNames& names, std::string_view sqlstate,
+                                         const std::string& said)
+{
+    // The schema or a function is missing, or not this role's to call.
+    if (sqlstate == "3F000" || sqlstate == "42883" || sqlstate == "42501")
+        return Source(
+            said + "; let the role read the slot, as a superuser: " + CreatePullSource(names, "'the role'"),
+            RefusalKind::kPassing);
+    if (sqlstate == "53400" && said.find("temp_file_limit") != std::string::npos)
+        return Source(
+            said + "; an answer takes about twice its size of temporary files: raise temp_file_limit of"
+                   " the role, lower source.poll_wal unless one transaction alone is too large, or"
+                   " use mode = \"stream\"",
+            RefusalKind::kPassing);
+    if (sqlstate == "W2L02")
+        return Source(said +
+                          "; it was made anew since its log was begun: keep the log and begin a new one under"
+                          " a new source id",
+                      RefusalKind::kSlotGone);
+    if (sqlstate == "42704")
+        return Source(said + "; create it as a superuser: " + CreatePulledSlot(names),
+                      RefusalKind::kSlotGone);
+    return std::nullopt;
+}
+
+} // namespace
+
 std::optional<Refusal> ClassifySourceError(const FenceNames& names, std::string_view sqlstate,
                                            std::string_view text)
 {
@@ -199,9 +247,17 @@ std::optional<Refusal> ClassifySourceError(const FenceNames& names, std::string_
             text.find("output plugin") != std::string_view::npos)
             return Source(said + "; add wal2lake to output_plugin_libraries in postgresql.conf and reload",
                           RefusalKind::kPassing);
-        return Source(said + "; grant the role REPLICATION: ALTER ROLE ... REPLICATION",
-                      RefusalKind::kPassing);
+        if (!names.pull)
+            return Source(said + "; grant the role REPLICATION: ALTER ROLE ... REPLICATION",
+                          RefusalKind::kPassing);
     }
+    // The slot was moved, or the WAL is shorter: connecting anew, lake and server are
+    // compared, and it is known whether another forwarder did it.
+    if (sqlstate == "W2L01" || sqlstate == "W2L03")
+        return std::nullopt;
+    if (names.pull)
+        if (auto refusal = ClassifyPullError(names, sqlstate, said))
+            return refusal;
     if (sqlstate == "42704")
         return Source(said + "; create the slot together with its log: wal2lake slot create --source " +
                           names.source,

@@ -46,7 +46,13 @@ struct FenceNames {
     std::string source;
     std::string slot;
     std::string lake;
+    // The source is pulled, by a role that can make and drop nothing.
+    bool pull = false;
 };
+
+// What a superuser makes for a source to be pulled: the slot, and its functions.
+std::string CreatePulledSlot(const FenceNames& names);
+std::string CreatePullSource(const FenceNames& names, const std::string& role);
 
 // Whether an object found under `name` can be the tail of our log.
 std::optional<Refusal> CheckTail(const FenceNames& names, const Tail& tail);

@@ -15,7 +15,6 @@ constexpr int64_t kMaxStatusIntervalMs = 10'000;
 constexpr int64_t kMinReplyIntervalMs = 100;
 constexpr int64_t kRetryBaseMs = 100;
 constexpr int64_t kRetryCapMs = 10'000;
-constexpr uint64_t kIdleWalBytes = uint64_t{1} << 30;
 constexpr int kDrainRequests = 3;
 constexpr int64_t kDrainWindowMs = 2'000;
 constexpr int64_t kDrainPatienceMs = 2'000;
@@ -291,10 +290,27 @@ void Machine::On(const event::Keepalive& keepalive)
     wal_end_ = std::max(wal_end_, keepalive.wal_end);
     if (!open_transaction_)
         received_lsn_ = std::max(received_lsn_, keepalive.wal_end);
+    if (keepalive.session_over)
+        EndSession();
     if (!keepalive.reply_requested)
         return;
     status_due_ = true;
     NoticeDraining(keepalive);
+}
+
+// Nothing more comes before it is in the lake, so there is nothing to wait for;
+// and the next session counts its relations anew.
+void Machine::EndSession()
+{
+    if (open_transaction_) {
+        Fail(ExitCode::kSource, "the server ended its session within the transaction at " +
+                                    FormatLsn(open_transaction_->commit_lsn) +
+                                    "; update plugin and command to the same version");
+        return;
+    }
+    Seal("poll");
+    relations_.Clear();
+    repeated_relation_bytes_ = 0;
 }
 
 // A server that shuts down repeats its request at one position as often as we
@@ -521,7 +537,7 @@ void Machine::AdvanceIdle()
         store_op_ != StoreOp::kNone || wal_end_ <= durable_lsn())
         return;
     const bool due = draining_since_ms_ || now_ms_ - last_durable_ms_ >= config_.idle_age_ms ||
-                     wal_end_ - durable_lsn() >= kIdleWalBytes;
+                     wal_end_ - durable_lsn() >= config_.idle_wal_bytes;
     if (!due)
         return;
     SealedSegment idle;

@@ -35,6 +35,8 @@ struct MachineConfig {
     uint64_t max_size = uint64_t{64} << 20;
     int64_t max_age_ms = 60'000;
     int64_t idle_age_ms = 600'000;
+    // Progress is recorded after so much WAL, too, while nothing changes.
+    uint64_t idle_wal_bytes = uint64_t{1} << 30;
     // Of the process, and how many sources share it.
     uint64_t memory_budget = uint64_t{256} << 20;
     uint64_t sources = 1;
@@ -159,6 +161,7 @@ class Machine
     std::optional<Refusal> CheckFacts(const SourceFacts& facts) const;
     bool TakeBatch(const MessageView& message);
     bool BeginAnotherSession();
+    void EndSession();
     void NoticeDraining(const event::Keepalive& keepalive);
     void LeaveDraining();
     void Seal(const char* reason);

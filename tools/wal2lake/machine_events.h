@@ -73,6 +73,9 @@ struct Message {
 struct Keepalive {
     uint64_t wal_end = 0;
     bool reply_requested = false;
+    // What comes next is of another session of the plugin, on the same connection, and
+    // comes once all that came is acknowledged.
+    bool session_over = false;
 };
 // What was staged of a transaction comes as messages now, or no longer: until then
 // nothing else is heard of the server.

@@ -239,7 +239,8 @@ class Fleet
                             settings_.config.stage,
                             number,
                             stop_fd_,
-                            &board_};
+                            &board_,
+                            source.pulled()};
         config.machine.sources = budget_.sources();
         config.machine.seed = std::random_device{}();
         config.machine.writer_id = RandomName();
@@ -247,9 +248,9 @@ class Fleet
         if (create_slot_) {
             bool began = false;
             std::string note;
-            PostgresSource server(stop_fd_, board_.PollOf(number));
+            const auto server = MakeSource(source.pulled(), stop_fd_, board_.PollOf(number));
             const auto refusal =
-                BeginLog(config.machine, source.conninfo, &server, *store.value(), &began, &note);
+                BeginLog(config.machine, source.conninfo, server.get(), *store.value(), &began, &note);
             // Whoever stops it does not want to know what else it could not do.
             if (refusal)
                 return Refuse(log, stopping() ? ExitCode::kOk : refusal->code, refusal->sentence);

@@ -1,5 +1,6 @@
 #include "slot.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "clock.h"
@@ -50,13 +51,16 @@ std::optional<Refusal> CheckBegun(const FenceNames& names, const SegmentName& ge
 MachineConfig MakeMachineConfig(const Config& config, const SourceConfig& source)
 {
     MachineConfig made;
-    made.names = {source.id, source.slot, config.lake_url};
+    made.names = {source.id, source.slot, config.lake_url, source.pull};
     made.options = source.options;
     made.max_size = config.max_size;
     made.max_age_ms = config.max_age_ms;
     made.idle_age_ms = config.idle_age_ms;
     made.compression_level = config.compression_level;
-    made.staged = config.stage.max_size > 0 && !source.options.contains("streaming");
+    made.staged = config.stage.max_size > 0 && !source.options.contains("streaming") && !source.pull;
+    // Each answer is decoded from where the slot keeps WAL, so it must not fall far behind.
+    if (source.pull)
+        made.idle_wal_bytes = std::min(made.idle_wal_bytes, source.poll.max_wal_bytes);
     made.memory_budget = config.memory_budget;
     made.writer_version = WAL2LAKE_VERSION;
     return made;
@@ -76,7 +80,7 @@ std::optional<Refusal> BeginLog(const MachineConfig& config, const std::string& 
     SourceFacts facts;
     if (!server->Connect(conninfo) || !server->ReadFacts(names.slot, &facts))
         return FromSource(names, server->error());
-    const bool created = !facts.slot.exists;
+    const bool created = !facts.slot.exists && !names.pull;
     uint64_t consistent_point = 0;
     if (created &&
         (!server->CreateSlot(names.slot, &consistent_point) || !server->ReadFacts(names.slot, &facts)))
@@ -124,9 +128,9 @@ ExitCode RunSlotCreate(const Settings& settings)
         return Say({ExitCode::kStore, NotExclusive(settings.config.lake_url, verdict.value())});
     bool began = false;
     std::string note;
-    PostgresSource server;
+    const auto server = MakeSource(settings.source->pulled());
     const auto refusal = BeginLog(MakeMachineConfig(settings.config, *settings.source),
-                                  settings.source->conninfo, &server, *store.value(), &began, &note);
+                                  settings.source->conninfo, server.get(), *store.value(), &began, &note);
     if (refusal)
         return Say(*refusal);
     if (!began)
@@ -140,11 +144,17 @@ ExitCode RunSlotCreate(const Settings& settings)
 
 ExitCode RunSlotDrop(const Settings& settings, bool confirmed)
 {
-    const FenceNames names{settings.source->id, settings.source->slot, settings.config.lake_url};
+    const FenceNames names{settings.source->id, settings.source->slot, settings.config.lake_url,
+                           settings.source->pull};
     if (!confirmed)
         return Say({ExitCode::kUsage, "dropping slot \"" + names.slot +
                                           "\" ends its log for good: what was not shipped is not shipped any"
                                           " more; repeat with --yes"});
+    if (settings.source->pull)
+        return Say({ExitCode::kUsage, "a role that pulls cannot drop a slot; as a superuser: SELECT"
+                                      " wal2lake.drop_pull_source('" +
+                                          names.slot + "'); SELECT pg_drop_replication_slot('" + names.slot +
+                                          "');"});
     PostgresSource source;
     SourceFacts facts;
     if (!source.Connect(settings.source->conninfo) || !source.ReadFacts(names.slot, &facts))
@@ -162,10 +172,12 @@ ExitCode RunSlotDrop(const Settings& settings, bool confirmed)
 
 ExitCode RunSlotList(const Settings& settings)
 {
-    const FenceNames names{settings.source->id, settings.source->slot, settings.config.lake_url};
+    const FenceNames names{settings.source->id, settings.source->slot, settings.config.lake_url,
+                           settings.source->pull};
     PostgresSource source;
     std::vector<SlotRow> slots;
-    if (!source.Connect(settings.source->conninfo) || !source.ListSlots(&slots))
+    if (!source.Connect(settings.source->conninfo, PostgresSource::Protocol::kSql) ||
+        !source.ListSlots(&slots))
         return Say(FromSource(names, source.error()));
     std::printf("%-24s %-16s %-8s %-14s %-14s %s\n", "slot", "database", "active", "restart_lsn",
                 "confirmed_lsn", "wal_status");

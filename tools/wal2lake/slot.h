@@ -9,7 +9,7 @@
 #include "machine.h"
 #include "result.h"
 #include "settings.h"
-#include "source_postgres.h"
+#include "source_pull.h"
 #include "store/store.h"
 
 namespace wal2lake

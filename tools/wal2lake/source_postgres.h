@@ -1,4 +1,5 @@
-// A replication connection to PostgreSQL through libpq.
+// A replication connection to PostgreSQL through libpq; source_pull.h is another
+// way to have the same.
 //
 // The driver connects, asks for facts, starts streaming, and then alternates
 // between poll() on socket() and Receive(); `wal2lake slot` uses the first half.
@@ -66,7 +67,7 @@ class PostgresSource
 
     // Once `interrupt_fd` is readable nothing is waited for any more.
     explicit PostgresSource(int interrupt_fd = -1, Poll poll = ::poll);
-    ~PostgresSource();
+    virtual ~PostgresSource();
     PostgresSource(const PostgresSource&) = delete;
     PostgresSource& operator=(const PostgresSource&) = delete;
 
@@ -77,7 +78,9 @@ class PostgresSource
     // Opens the connection, waiting 15 s at most. False, and error(), where that
     // failed; so for all that follows. A server that does not answer in time, or
     // not before we are to stop, has lost the connection.
-    bool Connect(const std::string& conninfo, Protocol protocol = Protocol::kReplication);
+    bool Connect(const std::string& conninfo, Protocol protocol);
+    // Speaking what this source streams over.
+    virtual bool Connect(const std::string& conninfo) { return Connect(conninfo, Protocol::kReplication); }
     bool connected() const { return connection_ != nullptr; }
     const SourceError& error() const { return error_; }
 
@@ -98,7 +101,7 @@ class PostgresSource
     bool ListSlots(std::vector<SlotRow>* slots);
     bool ReadPosition(const std::string& slot, SlotPosition* position);
 
-    bool StartStreaming(const std::string& slot, uint64_t lsn, const PluginOptions& options);
+    virtual bool StartStreaming(const std::string& slot, uint64_t lsn, const PluginOptions& options);
 
     enum class Received { kNothing, kMessage, kKeepalive, kEnd };
     struct Item {
@@ -107,14 +110,19 @@ class PostgresSource
         // kKeepalive.
         uint64_t wal_end = 0;
         bool reply_requested = false;
+        // What comes next is of another session of the plugin, and comes once all
+        // that came is acknowledged.
+        bool session_over = false;
     };
     // The next item without waiting. kEnd: the connection is over, see error().
     // `read_socket` false looks only at what has been received already.
-    Received Receive(bool read_socket, Item* item);
+    virtual Received Receive(bool read_socket, Item* item);
+    // When Receive() wants to be called though nothing comes (clock.h).
+    virtual int64_t deadline_ms() const { return INT64_MAX; }
 
     // Standby status update, answered with a keepalive where a reply is wanted;
     // false where the connection is over.
-    bool SendStatus(uint64_t received_lsn, uint64_t flushed_lsn, bool reply_wanted);
+    virtual bool SendStatus(uint64_t received_lsn, uint64_t flushed_lsn, bool reply_wanted);
     // Sends what is left in the output buffer; true where some still is.
     bool Flush();
 
@@ -124,12 +132,12 @@ class PostgresSource
     static bool IsStopping(const std::string& conninfo);
 
     // Says goodbye, so that the server reads what was sent before, and closes.
-    void Close();
+    virtual void Close();
 
     // For poll(); -1 without connection.
     int socket() const;
 
-  private:
+  protected:
     struct ResultDeleter {
         void operator()(pg_result* result) const;
     };
@@ -142,19 +150,22 @@ class PostgresSource
 
     ResultPtr Query(const std::string& text, bool* ok);
     ResultPtr Query(const std::string& text, std::chrono::seconds patience, bool* ok);
+    void TakeError(const pg_result* result);
+
+    pg_conn* connection_ = nullptr;
+    SourceError error_;
+
+  private:
     bool TakeResult(const Deadline& deadline, ResultPtr* result);
     bool WaitFor(short events, const Deadline& deadline);
-    void TakeError(const pg_result* result);
 
     int interrupt_fd_;
     Poll poll_;
-    pg_conn* connection_ = nullptr;
     Protocol protocol_ = Protocol::kReplication;
     std::string user_;
     std::string database_;
     bool over_socket_ = false;
     char* buffer_ = nullptr;
-    SourceError error_;
 };
 
 } // namespace wal2lake

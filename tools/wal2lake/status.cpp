@@ -47,7 +47,9 @@ void AskServer(const SourceConfig& source, const FenceNames& names, PositionRepo
 {
     PostgresSource server;
     SlotPosition position;
-    if (!server.Connect(source.conninfo) || !server.ReadPosition(source.slot, &position)) {
+    const auto protocol =
+        source.pull ? PostgresSource::Protocol::kSql : PostgresSource::Protocol::kReplication;
+    if (!server.Connect(source.conninfo, protocol) || !server.ReadPosition(source.slot, &position)) {
         const auto refusal = ClassifySourceError(names, server.error().sqlstate, server.error().text);
         return Trouble(report, ExitCode::kSource,
                        refusal ? refusal->sentence : "cannot ask the server: " + server.error().text);
@@ -214,7 +216,7 @@ ExitCode RunStatus(const Settings& settings, bool json)
     for (const SourceConfig& source : config.sources) {
         PositionReport& report = reports.emplace_back();
         report.source = source.id;
-        const FenceNames names{source.id, source.slot, config.lake_url};
+        const FenceNames names{source.id, source.slot, config.lake_url, source.pull};
         // The lake first: the server may only have moved on since.
         AskLake(*store.value(), names, &report);
         AskServer(source, names, &report);

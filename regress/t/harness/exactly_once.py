@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from . import forwarder, tokens
-from .cluster import wait_until
+from .cluster import SUPERUSER, wait_until
 from .compare import differences
 from .lake import Lake, LakeError
 from .ledger import LABELS, SCHEMA, Load, is_ledger, ledger_differences
@@ -54,11 +54,12 @@ class State:
 class Forwarded:
     """A ledger that is forwarded into a lake. `main` is its forwarder, not started yet."""
 
-    def __init__(self, cluster, database, folder, place, note, *, executable=None, max_age="200ms", max_size="80KiB", **more):
+    def __init__(self, cluster, database, folder, place, note, *, executable=None, max_age="200ms", max_size="80KiB",
+                 user=SUPERUSER, **more):
         self.cluster, self.database, self.folder, self.place = cluster, database, folder, place
         self.note, self.executable = note, executable
         self.slot = f"{database.name[:50]}_w2l"
-        self.config = forwarder.write_config(folder / "w.toml", place.url, cluster.conninfo(database.name), slot=self.slot,
+        self.config = forwarder.write_config(folder / "w.toml", place.url, cluster.conninfo(database.name, user), slot=self.slot,
                                              max_age=max_age, max_size=max_size, lake_lines=place.lines, **more)
         self.main = self.another("forwarder.log")
         self.offset = 0
@@ -220,11 +221,9 @@ class Scenario(Forwarded):
         self.require_running(self.main)
         before = self.place.tail_end()
         forwarder.take_slot_away(self.cluster, self.slot)
-        # Equal bytes are taken for its own by the one that wakes, and nothing is adopted. It may cut segments as
-        # the other does; but the options are part of each segment.
-        twin = self.another("other.log")
+        twin, arguments = self.twin()
         began = twin.log.stat().st_size if twin.log.exists() else 0
-        with twin.start("--max-size", "64KiB", *forwarder.OTHER_BYTES) as other:
+        with twin.start(*arguments) as other:
             try:
                 wait_until(lambda: not other.running() or (self.acknowledged() > before and
                                                            other.log_text(began).count('"segment_written"') >= segments),
@@ -236,6 +235,11 @@ class Scenario(Forwarded):
             self.main.signal(signal.SIGCONT)
             self.wait_for(done, "the zombie to notice")
             other.kill9()
+
+    def twin(self):
+        """Another forwarder, and its arguments. Equal bytes are taken for its own by the one that wakes, and nothing is adopted. It
+        may cut segments as the other does; but the options are part of each segment."""
+        return self.another("other.log"), ("--max-size", "64KiB", *forwarder.OTHER_BYTES)
 
     # ---- the run ----
 

@@ -79,7 +79,7 @@ def clean_environment():
 
 
 def write_config(path, lake, conninfo, *, slot=SLOT, source=SOURCE, max_size="64MiB", max_age="1s", idle_age="10m",
-                 listen="", extra="", lake_lines=""):
+                 listen="", extra="", lake_lines="", segment_lines=""):
     """A configuration file of one source; without an endpoint, so that tests do not meet at its port. `lake`: folder or URL."""
     url = lake if "://" in str(lake) else f"file://{lake}"
     path.write_text(f"""\
@@ -90,6 +90,7 @@ url = "{url}"
 max_size = "{max_size}"
 max_age = "{max_age}"
 idle_age = "{idle_age}"
+{segment_lines}
 [metrics]
 listen = "{listen}"
 [[source]]

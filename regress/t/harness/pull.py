@@ -1,6 +1,12 @@
 """A source that is pulled: a role without REPLICATION, and the two functions that it may call."""
 
+from . import forwarder
+from .exactly_once import Scenario
+
 ROLE = "puller"
+LINES = 'mode = "pull"\npoll_interval = "100ms"\npoll_wal = "128KiB"\n'
+# Places that no source passes that is pulled: the superuser makes the slot, and nothing is staged.
+NOT_PULLED = ("slot.created", "stage.kept", "replay.before", "replay.after")
 
 
 def create_role(cluster, role=ROLE):
@@ -13,3 +19,37 @@ def create_pull_source(database, slot, role=ROLE, options="{}"):
     database.cluster.query("SELECT pg_create_logical_replication_slot(%s, 'wal2lake')", (slot,), database.name)
     database.cluster.query("SELECT wal2lake.create_pull_source(%s, %s::text::regrole, %s)", (slot, f'"{role}"', options),
                            database.name)
+
+
+class PulledScenario(Scenario):
+    """As Scenario, with two forwarders that may both ask whenever they like."""
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, user=ROLE, extra=LINES, **more)
+
+    def begin_at(self, places):
+        create_pull_source(self.database, self.slot)
+        super().begin_at(places)
+
+    def twin(self):
+        config = forwarder.write_config(self.folder / "twin.toml", self.place.url,
+                                        self.cluster.conninfo(self.database.name, ROLE), slot=self.slot, max_age="200ms",
+                                        max_size="64KiB", extra=LINES, segment_lines="compression_level = 3")
+        return forwarder.Forwarder(config, self.folder / "other.log", executable=self.executable), ()
+
+    def sleeps_on_an_open_segment(self):
+        """What it has is on its way at once, so it sleeps at any moment."""
+        return True
+
+    def wake_a_zombie(self):
+        self.require_running(self.main)
+        self.main.signal(19)  # SIGSTOP
+        woken = self.main.log.stat().st_size
+        self.another_goes_on_until(lambda: '"reconnect"' in self.main.log_text(woken) and not self.state().in_flight)
+        self.note("two forwarders: the one that slept is the one that goes on")
+
+    def faults(self, kills, restarts, places, open_segments):
+        faults = [self.kill] * kills + [self.restart_server] * restarts + [self.wake_a_zombie] * 2
+        faults += [lambda place=place: self.kill_at(place) for place in places]
+        self.rng.shuffle(faults)
+        return faults

@@ -3,6 +3,7 @@
 import threading
 
 from . import forwarder, tokens
+from .cluster import SUPERUSER
 from .compare import differences
 from .lake import Lake
 from .lake_place import Folder
@@ -19,6 +20,8 @@ class Source:
     """One source. `running` is its forwarder, not started yet; `another` makes more of them. The lake is a folder, or where a
     place of lake_place.py says."""
 
+    user = SUPERUSER
+
     def __init__(self, database, folder, *, begun=True, extra="", place=None, **segment):
         self.database, self.cluster, self.folder = database, database.cluster, folder
         self.place = place or Folder(folder / "lake")
@@ -34,7 +37,7 @@ class Source:
 
     def configuration(self, name, **more):
         values = {"slot": self.slot, "extra": self.extra, "lake_lines": self.place.lines, **self.segment, **more}
-        return forwarder.write_config(self.folder / name, self.place.url, self.cluster.conninfo(self.database.name),
+        return forwarder.write_config(self.folder / name, self.place.url, self.cluster.conninfo(self.database.name, self.user),
                                       **values)
 
     def another(self, log, config=None):
