@@ -198,16 +198,39 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- What a role may load: its own list, or that of all; NULL where the server has no such list.
-    WITH allowed AS (
-        SELECT r.rolname, r.rolsuper, r.rolreplication,
+    WITH RECURSIVE lists AS (
+        SELECT s.setrole, s.setdatabase, substr(c, strpos(c, '=') + 1) AS libraries
+          FROM pg_db_role_setting s, unnest(s.setconfig) AS c
+         WHERE starts_with(c, 'output_plugin_libraries=')
+           AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ), server AS (
+        -- This session may have a list of its own. Then the file knows better.
+        SELECT CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable') THEN s.setting
+                    ELSE coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = s.name AND f.applied), s.boot_val)
+               END AS libraries
+          FROM pg_settings s WHERE s.name = 'output_plugin_libraries'
+    ), allowed AS (
+        SELECT r.rolname, r.rolsuper, r.rolreplication, r.rolcreaterole,
                -- The owner of what is pulled, as create_pull_source makes it, nobody can be.
                r.rolname <> 'wal2lake_pull' OR r.rolcanlogin
                    OR EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid) AS used,
-               coalesce((SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) AS c
-                          WHERE s.setrole = r.oid AND starts_with(c, 'output_plugin_libraries=')
-                          ORDER BY s.setdatabase DESC LIMIT 1),
-                        current_setting('output_plugin_libraries', true)) AS libraries
+               coalesce(own.libraries, (SELECT libraries FROM server)) AS libraries,
+               CASE WHEN own.setrole <> 0 AND own.setdatabase <> 0 THEN format(' IN DATABASE %I', current_database()) ELSE '' END AS place
           FROM pg_roles r
+          LEFT JOIN LATERAL (SELECT * FROM lists WHERE setrole IN (0, r.oid) ORDER BY setrole = 0, setdatabase = 0 LIMIT 1) AS own ON true
+    ), member AS (
+        -- Whom a role may become, and by which of its own memberships.
+        SELECT member, roleid AS role, roleid AS through FROM pg_auth_members
+        UNION
+        SELECT a.member, m.role, a.roleid FROM pg_auth_members a JOIN member m ON m.member = a.roleid
+    ), becomes AS (
+        SELECT w.rolname AS who, r.rolname AS role, r.rolsuper AS to_super, r.rolreplication AND NOT w.rolreplication AS to_replication,
+               string_agg(format('REVOKE %I FROM %I;', t.rolname, w.rolname), ' ' ORDER BY t.rolname) AS fix
+          FROM member m
+          JOIN pg_roles w ON w.oid = m.member AND NOT w.rolsuper
+          JOIN pg_roles r ON r.oid = m.role
+          JOIN pg_roles t ON t.oid = m.through
+         GROUP BY 1, 2, 3, 4
     )
     SELECT 'warning', 'reads-everything', format('role %I', rolname),
            'The role has REPLICATION: it can take a base backup of the whole cluster, and read any slot.',
@@ -217,35 +240,62 @@ AS $$
     SELECT 'info', 'superuser', format('role %I', rolname), 'A superuser sees, changes and sends whatever it likes.', ''
       FROM allowed WHERE rolsuper
     UNION ALL
+    SELECT 'warning', 'may-become', format('role %I', who),
+           format('The role may SET ROLE to %I, which %s.', role,
+                  CASE WHEN to_super THEN 'is a superuser' ELSE 'has REPLICATION, and read any slot with its functions' END), fix
+      FROM becomes WHERE to_super OR to_replication
+    UNION ALL
+    -- From 16 on it may grant only what it was given with ADMIN.
+    SELECT 'error', 'creates-roles', format('role %I', rolname),
+           'Before version 16 a role with CREATEROLE may join pg_execute_server_program, and so read the key file.',
+           format('ALTER ROLE %I NOCREATEROLE;', rolname)
+      FROM allowed WHERE rolcreaterole AND NOT rolsuper AND current_setting('server_version_num')::int < 160000
+    UNION ALL
+    SELECT 'warning', 'reads-all-tables', format('role %I', who),
+           'The role is a member of pg_read_all_data: it reads every table in clear.', fix
+      FROM becomes WHERE role = 'pg_read_all_data'
+    UNION ALL
     SELECT 'warning', 'other-plugins-allowed', format('role %I', rolname),
            format('The role may load %s: other plugins than wal2lake know no labels.', libraries),
-           format('ALTER ROLE %I SET output_plugin_libraries = wal2lake;', rolname)
+           format('ALTER ROLE %I%s SET output_plugin_libraries = wal2lake;', rolname, place)
       FROM allowed WHERE rolreplication AND used AND NOT rolsuper AND translate(libraries, '" ', '') <> 'wal2lake'
     UNION ALL
     SELECT 'warning', 'no-allow-list', 'server', 'This minor version lets a REPLICATION role load any library (CVE-2026-6471).',
            'Update to 15.19, 16.15, 17.11, 18.6 or later.'
      WHERE current_setting('output_plugin_libraries', true) IS NULL
     UNION ALL
-    SELECT 'error', 'reads-key-file', format('role %I', m.rolname),
-           format('The role is a member of %I, and acts on files as the server''s user, who owns the key file.', r.rolname),
-           format('REVOKE %I FROM %I;', r.rolname, m.rolname)
-      FROM pg_roles r, pg_roles m
-     WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
-       AND m.oid <> r.oid AND NOT m.rolsuper AND pg_has_role(m.oid, r.oid, 'MEMBER')
+    SELECT 'error', 'reads-key-file', format('role %I', who),
+           format('The role is a member of %I, and acts on files as the server''s user, who owns the key file.', role), fix
+      FROM becomes WHERE role IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
     UNION ALL
-    SELECT 'warning', 'other-slot', format('slot %I', slot_name), format('The slot belongs to %s, which knows no labels.', plugin),
-           format('SELECT pg_drop_replication_slot(%L); or accept that its reader sees all values.', slot_name)
+    -- By a privilege on a function: those of large objects go anywhere, the others within the data directory.
+    SELECT CASE WHEN p.proname LIKE 'lo%' THEN 'error' ELSE 'warning' END,
+           CASE WHEN p.proname LIKE 'lo%' THEN 'reads-key-file' ELSE 'reads-data-directory' END,
+           format('function pg_catalog.%s', p.oid::regprocedure),
+           format(CASE WHEN p.proname LIKE 'lo%' THEN '%s may call it, and so act on files as the server''s user, who owns the key file.'
+                       ELSE '%s may call it, and so read the files of all tables.' END, coalesce('Role ' || quote_ident(r.rolname), 'Everybody')),
+           format('REVOKE EXECUTE ON FUNCTION pg_catalog.%s FROM %s;', p.oid::regprocedure, coalesce(quote_ident(r.rolname), 'PUBLIC'))
+      FROM pg_proc p
+     CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS x
+      LEFT JOIN pg_roles r ON r.oid = x.grantee
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace
+       AND p.proname IN ('lo_import', 'lo_export', 'pg_read_file', 'pg_read_binary_file')
+       AND x.grantee <> p.proowner AND r.rolsuper IS NOT TRUE
+    UNION ALL
+    SELECT 'warning', 'other-slot', format('slot %I', slot_name),
+           format('The slot belongs to %s, which knows no labels: who reads it sees all values.', plugin),
+           format('SELECT pg_drop_replication_slot(%L);', slot_name)
       FROM pg_replication_slots
      WHERE slot_type = 'logical' AND plugin <> 'wal2lake'
     UNION ALL
     SELECT 'info', 'publication', format('publication %I', pubname),
-           'Any REPLICATION role that may load pgoutput reads its tables in clear.',
-           format('DROP PUBLICATION %I; where no subscription needs it.', pubname)
+           'Any REPLICATION role that may load pgoutput reads its tables in clear. A subscription may need it.',
+           format('DROP PUBLICATION %I;', pubname)
       FROM pg_publication
     UNION ALL
     SELECT 'info', 'messages-open', 'wal2lake.message_prefixes',
            format('Messages with these prefixes leave in clear, whoever writes them: %s', current_setting('wal2lake.message_prefixes')),
-           'ALTER SYSTEM RESET wal2lake.message_prefixes;'
+           'ALTER SYSTEM SET wal2lake.message_prefixes = ''''; SELECT pg_reload_conf();'
      WHERE current_setting('wal2lake.message_prefixes', true) <> ''
 $$;
 
@@ -261,12 +311,13 @@ DECLARE
                     WHERE l.classoid = 'pg_database'::regclass AND l.provider = 'wal2lake' AND d.datname = current_database());
     named text := substring(label FROM 'key=([^ ]+)');
     digits text;
-    command text := format('SECURITY LABEL FOR wal2lake ON DATABASE %I IS ''key=%%s check=%%s'';', current_database());
+    -- Put together in two steps: the name of a database may hold what format() takes for a place.
+    command text := format('SECURITY LABEL FOR wal2lake ON DATABASE %I IS ', current_database());
 BEGIN
     BEGIN
         keys := wal2lake.key_digits();
     EXCEPTION WHEN config_file_error THEN
-        RETURN QUERY SELECT 'error', 'key-file-unfit', 'wal2lake.key_file', SQLERRM, 'Mend the file; then SELECT pg_reload_conf();';
+        RETURN QUERY SELECT 'error', 'key-file-unfit', 'wal2lake.key_file', SQLERRM, 'Mend the file, then reload the server: SELECT pg_reload_conf().';
         RETURN;
     END;
     digits := (SELECT split_part(k, ' ', 2) FROM unnest(keys) AS k
@@ -284,15 +335,16 @@ BEGIN
         RETURN QUERY SELECT CASE WHEN cardinality(keys) > 1 THEN 'error' ELSE 'warning' END,
                             'key-not-named', format('database %I', current_database()),
                             'No label of the database says which key is in force: with two in the file decoding stops.',
-                            format(command, split_part(keys[1], ' ', 1), split_part(keys[1], ' ', 2));
+                            CASE WHEN cardinality(keys) > 1 THEN 'Name the key that made the tokens so far.'
+                                 ELSE command || format('%L;', replace('key=' || keys[1], ' ', ' check=')) END;
     ELSIF digits IS NULL THEN
         RETURN QUERY SELECT 'error', 'key-not-there', format('key %s', named),
                             'The label of the database names a key that is not in the file of this node.',
-                            'Copy the file from the node that has it; then SELECT pg_reload_conf();';
+                            'Copy the file from the node that has it, then reload the server: SELECT pg_reload_conf().';
     ELSIF label !~ 'check=' THEN
         RETURN QUERY SELECT 'info', 'key-without-check', format('database %I', current_database()),
                             'The label has no check digits: a node with other bytes under this id would make other tokens.',
-                            format(command, named, digits);
+                            command || format('%L;', format('key=%s check=%s', named, digits));
     ELSIF substring(label FROM 'check=([0-9a-f]+)') <> digits THEN
         RETURN QUERY SELECT 'error', 'key-differs', format('key %s', named),
                             'The file of this node has other bytes under this id than the label of the database means.',
@@ -318,7 +370,9 @@ AS $$
     )
     SELECT 'warning', 'odd-label', name, format('"%s" is no label: the column is withheld.', left(label, 64)),
            'Write it with SECURITY LABEL, which says what is wrong.'
-      FROM columns WHERE rank IS NULL
+      FROM columns
+     WHERE rank IS NULL
+        OR wal2lake.label_action(label, 'text') = 'drop' AND class <> 'regulated_red' AND label !~ ' drop( |$)'
     UNION ALL
     -- Few values: by type, or as ANALYZE has counted.
     SELECT 'warning', 'small-domain', k.name,
@@ -332,8 +386,9 @@ AS $$
        AND (wal2lake.label_action('red', k.atttypid) = 'drop' OR s.stadistinct BETWEEN 1 AND 1000)
     UNION ALL
     (SELECT DISTINCT ON (clear.name) 'warning', 'copy-by-name', clear.name,
-            format('Sent in clear, and has the name and type of %s, which is %s.', other.name, other.class),
-            format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS %L; or leave it, if it is something else.', clear.name, other.label)
+            format('Sent in clear, and has the name and type of %s, which is %s. It may be something else.', other.name, other.class),
+            format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS %L;', clear.name,
+                   CASE other.action WHEN 'hash' THEN other.label ELSE other.class || ' drop' END)
        FROM columns clear
        JOIN columns other ON other.attname = clear.attname AND other.atttypid = clear.atttypid AND other.attrelid <> clear.attrelid
       WHERE clear.action = 'clear' AND other.action <> 'clear' AND other.rank >= 3
@@ -341,7 +396,8 @@ AS $$
     UNION ALL
     SELECT 'error', 'generated-copy', clear.name,
            format('Sent in clear, and generated from %s, which is %s.', source.name, source.class),
-           format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS ''%s drop'';', clear.name, source.class)
+           format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS %L;', clear.name,
+                  CASE WHEN source.rank IS NULL THEN 'red' ELSE source.class END || ' drop')
       FROM columns clear
       JOIN pg_attrdef d ON d.adrelid = clear.attrelid AND d.adnum = clear.attnum
       JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = clear.attrelid AND p.refobjsubid > 0
@@ -404,7 +460,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION wal2lake.check() IS
-'What a reviewer of the policy looks at, in this database on this server: who gets past the labels, the keys, labels that may not be what was meant. severity: error (values or keys are open, or decoding stops), warning, info. fix: a statement, or advice. For the wal2lake admin role.';
+'What a reviewer of the policy looks at, in this database on this server: who gets past the labels, the keys, labels that may not be what was meant. severity: error (values or keys are open, or decoding stops), warning, info. fix: SQL for psql where it ends with a semicolon, to be run as it stands; else a sentence of advice, or nothing. For the wal2lake admin role.';
 REVOKE ALL ON FUNCTION wal2lake.check_ways_out(), wal2lake.check_keys(), wal2lake.check_labels(), wal2lake.check() FROM PUBLIC;
 
 -- ---- tokens by SQL ----
@@ -499,7 +555,7 @@ DECLARE
 BEGIN
     PERFORM wal2lake.admit_lookup(format('all tokens of domain "%s" under keys "%s" and "%s"', domain, old_key, new_key));
     SELECT string_agg(format('SELECT wal2lake.compute_token(%1$I, $1, $3), wal2lake.compute_token(%1$I, $2, $3) FROM %2$I.%3$I WHERE %1$I IS NOT NULL',
-                             p.column_name, p.schema_name, p.table_name), ' UNION ')
+                             p.column_name, p.schema_name, p.table_name), ' UNION ALL ')
       INTO query
       FROM wal2lake.policy p
      WHERE p.action = 'hash' AND p.domain = token_pairs.domain;
@@ -508,7 +564,7 @@ BEGIN
             MESSAGE = format('no column is hashed in domain "%s"', domain), HINT = 'SELECT DISTINCT domain FROM wal2lake.policy;';
     END IF;
     -- Each pair once, also where a column has a value twice.
-    RETURN QUERY EXECUTE query || CASE WHEN query LIKE '% UNION %' THEN '' ELSE ' GROUP BY 1, 2' END USING old_key, new_key, domain;
+    RETURN QUERY EXECUTE format('SELECT DISTINCT * FROM (%s) AS pairs', query) USING old_key, new_key, domain;
 END
 $$;
 COMMENT ON FUNCTION wal2lake.token_pairs(text, text, text) IS
