@@ -427,6 +427,9 @@ TEST(DoctorText, Quotes)
     EXPECT_EQ(with("host=/s dbname=app"), R"(conninfo = "host=/s dbname=x")");
     EXPECT_EQ(with(R"(options='-c a="b"' dbname=y)"),
               R"(conninfo = "options='-c a=\"b\"' dbname=y dbname=x")");
+    names.conninfo = "host=/s";
+    EXPECT_EQ(WithConninfo(names, "dbname", "it's\n\\ \"").text,
+              R"(conninfo = "host=/s dbname='it\\'s\u000a\\\\ \"'")");
     EXPECT_EQ(with("password=secret"), "set dbname=x in conninfo");
     EXPECT_EQ(with("postgresql:///app"), "set dbname=x in conninfo");
     names.source = "cell1.main";
@@ -451,6 +454,24 @@ TEST(DoctorText, JsonAndText)
                                                "            SELECT 2;\n"
                                                "1 error, 0 warnings, 0 notes\n");
     EXPECT_EQ(FormatFindings(findings, true).find("\033[31merror"), 0U);
+    // A name orders nothing, neither the terminal nor who reads it.
+    const std::vector<Finding> hostile = {{Code::kLogGap,
+                                           "a",
+                                           "table \"\033[2J\n0 errors\"",
+                                           "it is \033\n\"x\"",
+                                           {{Fix::Kind::kSql, "DROP ROLE \"\033\";"},
+                                            {Fix::Kind::kShell, "ls '\n'"},
+                                            {Fix::Kind::kAdvice, "a\nb"}}}};
+    EXPECT_EQ(FormatFindings(hostile, false),
+              "error   log-gap                   a: table \"\\x1b[2J\\x0a0 errors\"\n"
+              "        it is \\x1b \"x\"\n"
+              "        fix (sql):\n"
+              "            DROP ROLE U&\"\\001B\";\n"
+              "        fix (shell):\n"
+              "            ls '\\x0a'\n"
+              "        fix (advice):\n"
+              "            a b\n"
+              "1 error, 0 warnings, 0 notes\n");
     EXPECT_EQ(DoctorExitCode(findings), 2);
 }
 

@@ -12,6 +12,7 @@
 #include "doctor_server.h"
 #include "doctor_text.h"
 #include "json_writer.h"
+#include "printable.h"
 
 namespace wal2lake
 {
@@ -91,6 +92,14 @@ std::string Indented(const std::string& text, const std::string& indent)
     return result + "\n";
 }
 
+// Of what is not SQL nothing may be lost or added: it is shown, and --json has it.
+std::string Shown(const Fix& fix)
+{
+    return fix.kind == Fix::Kind::kSql      ? PrintableSql(fix.text)
+           : fix.kind == Fix::Kind::kAdvice ? PrintableSentence(fix.text)
+                                            : Printable(fix.text);
+}
+
 std::map<Severity, size_t> Count(const std::vector<Finding>& findings)
 {
     std::map<Severity, size_t> counts{{Severity::kError, 0}, {Severity::kWarning, 0}, {Severity::kInfo, 0}};
@@ -121,11 +130,11 @@ std::string FormatFindings(const std::vector<Finding>& findings, bool color)
         const CodeFacts& code = FactsOf(finding.code);
         text += Colored(code.severity, Padded(std::string(NameOf(code.severity)), 8), color) +
                 Padded(std::string(code.name), 26) + (finding.source.empty() ? "" : finding.source + ": ") +
-                finding.object + "\n";
-        text += Indented(finding.sentence, "        ");
+                Printable(finding.object) + "\n";
+        text += Indented(PrintableSentence(finding.sentence), "        ");
         for (const Fix& fix : finding.fixes) {
             text += "        fix (" + std::string(NameOf(fix.kind)) + "):\n";
-            text += Indented(fix.text, "            ");
+            text += Indented(Shown(fix), "            ");
         }
     }
     const auto counts = Count(findings);

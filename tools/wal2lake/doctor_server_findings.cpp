@@ -88,7 +88,7 @@ class ConnectionJudge
   private:
     std::vector<Fix> Access(const SourceError& error) const
     {
-        const std::string who = "  " + Quoted(server_.database) + "  " + Quoted(server_.user) + "  ";
+        const std::string who = "  " + HbaQuoted(server_.database) + "  " + HbaQuoted(server_.user) + "  ";
         if (error.sqlstate == "28P01")
             return {{Kind::kAdvice, "correct the password in the passfile (PGPASSFILE) or service file"}};
         if (!server_.over_socket) {
@@ -103,7 +103,7 @@ class ConnectionJudge
         }
         if (names_.os_user == server_.user)
             return {{Kind::kPgHba, "local" + who + "peer"}};
-        return {{Kind::kPgIdent, "wal2lake  " + Quoted(names_.os_user) + "  " + Quoted(server_.user)},
+        return {{Kind::kPgIdent, "wal2lake  " + HbaQuoted(names_.os_user) + "  " + HbaQuoted(server_.user)},
                 {Kind::kPgHba, "local" + who + "peer map=wal2lake"}};
     }
 
@@ -460,7 +460,7 @@ class ServerJudge
         if (prefixes != nullptr && !prefixes->empty())
             Add(Code::kMessagesOpen, "wal2lake.message_prefixes",
                 "messages with these prefixes leave in clear, and any role may write one: " + *prefixes,
-                {{Kind::kSql, std::string("ALTER SYSTEM RESET wal2lake.message_prefixes;") + kReload}});
+                {{Kind::kSql, std::string("ALTER SYSTEM SET wal2lake.message_prefixes = '';") + kReload}});
     }
 
     void Labels()

@@ -8,6 +8,25 @@
 
 namespace wal2lake
 {
+namespace
+{
+
+std::string TomlQuoted(const std::string& text)
+{
+    std::string quoted = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        char escaped[8];
+        std::snprintf(escaped, sizeof escaped, "\\u%04x", byte);
+        if (byte < 0x20 || byte == 0x7F)
+            quoted += escaped;
+        else
+            quoted += (c == '"' || c == '\\' ? std::string("\\") : std::string()) + c;
+    }
+    return quoted + "\"";
+}
+
+} // namespace
 
 std::string ShellQuoted(const std::string& word)
 {
@@ -19,6 +38,23 @@ std::string ShellQuoted(const std::string& word)
         quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     }
     return plain ? word : quoted + "'";
+}
+
+std::string ConninfoQuoted(const std::string& value)
+{
+    bool plain = !value.empty();
+    std::string quoted = "'";
+    for (const char c : value) {
+        plain = plain && (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                          std::string_view("/._-:,@").find(c) != std::string_view::npos);
+        quoted += (c == '\'' || c == '\\' ? std::string("\\") : std::string()) + c;
+    }
+    return plain ? value : quoted + "'";
+}
+
+std::string HbaQuoted(const std::string& name)
+{
+    return PostgresSource::Identifier(name);
 }
 
 std::string SizeText(uint64_t bytes)
@@ -75,21 +111,19 @@ Fix AnotherSlot(const DoctorNames& names)
 Fix WithConninfo(const DoctorNames& names, const std::string& key, const std::string& value)
 {
     std::string conninfo = names.conninfo;
+    const std::string quoted = ConninfoQuoted(value);
     if (HoldsPassword(conninfo) || conninfo.find("://") != std::string::npos)
-        return {Fix::Kind::kAdvice, "set " + key + "=" + value + " in conninfo"};
+        return {Fix::Kind::kAdvice, "set " + key + "=" + quoted + " in conninfo"};
     // Of two settings of one key the last counts; with quotes about, leave it at that.
     const std::string setting = " " + key + "=";
     const size_t at = (" " + conninfo).find(setting);
     if (conninfo.find('\'') == std::string::npos && at != std::string::npos) {
         const size_t from = at + setting.size() - 1;
-        conninfo.replace(from, std::min(conninfo.find(' ', from), conninfo.size()) - from, value);
+        conninfo.replace(from, std::min(conninfo.find(' ', from), conninfo.size()) - from, quoted);
     } else {
-        conninfo += (conninfo.empty() ? "" : " ") + key + "=" + value;
+        conninfo += (conninfo.empty() ? "" : " ") + key + "=" + quoted;
     }
-    std::string text;
-    for (const char c : conninfo)
-        text += (c == '"' || c == '\\' ? std::string("\\") : std::string()) + c;
-    return {Fix::Kind::kConfig, "conninfo = \"" + text + "\""};
+    return {Fix::Kind::kConfig, "conninfo = " + TomlQuoted(conninfo)};
 }
 
 std::vector<Fix> RecreateSlot(const DoctorNames& names)

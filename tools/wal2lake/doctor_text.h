@@ -32,6 +32,12 @@ class FindingList
 // A word for a shell, quoted where it needs to be.
 std::string ShellQuoted(const std::string& word);
 
+// A value in a connection string, quoted where it needs to be.
+std::string ConninfoQuoted(const std::string& value);
+
+// A name in pg_hba.conf and pg_ident.conf, where it is no keyword then.
+std::string HbaQuoted(const std::string& name);
+
 // "3.5 GiB".
 std::string SizeText(uint64_t bytes);
 
