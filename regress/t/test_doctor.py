@@ -647,7 +647,7 @@ def test_a_server_as_debian_leaves_it(cured):
 def test_a_healthy_source_is_healthy(patient):
     patient.slot_create()
     patient.system("max_slot_wal_keep_size", "50GB")
-    assert {finding["code"] for finding in patient.doctor()} <= {"allow-list-wide", "stage-space-low"}
+    assert {finding["code"] for finding in patient.doctor()} <= {"allow-list-wide", "stage-space-low", "policy-not-reviewed"}
     done = command("doctor", "-c", patient.config)
     assert done.returncode == 0 and b"0 errors, 0 warnings" in done.stdout
 
@@ -660,7 +660,7 @@ def test_a_running_source_is_healthy(patient):
     with Forwarder(patient.config, patient.folder / "run.log"), patient.traffic():
         for _ in range(20):
             assert {finding["code"] for finding in patient.doctor()} <= {
-                "allow-list-wide", "slot-active", "wal-keep-unlimited", "settings-hidden", "stage-space-low"}
+                "allow-list-wide", "slot-active", "wal-keep-unlimited", "settings-hidden", "stage-space-low", "policy-not-reviewed"}
 
 
 def test_looking_changes_nothing(patient):

@@ -5,6 +5,7 @@ import subprocess
 
 from harness.forwarder import REPOSITORY, binary, command
 from test_doctor import BARE, CASES
+from test_doctor_policy import CODES as POLICY_CODES
 from test_doctor_store import CODES
 from test_pull_doctor import PULL_CODES
 
@@ -20,7 +21,7 @@ def test_every_code_is_provoked():
     lines = command("doctor", "--list").stdout.decode().splitlines()
     known = {line.split()[1] for line in lines}
     assert len(known) == len(lines) > 50
-    provoked = {code for code, _ in CASES.values()} | set(BARE) | CODES | PULL_CODES
+    provoked = {code for code, _ in CASES.values()} | set(BARE) | CODES | POLICY_CODES | PULL_CODES
     assert provoked & UNIT_ONLY == set()
     assert known == provoked | UNIT_ONLY
     unit = (REPOSITORY / "regress/unit/doctor_test.cpp").read_text(encoding="utf-8")

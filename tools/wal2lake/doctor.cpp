@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "doctor_lake.h"
+#include "doctor_policy.h"
 #include "doctor_server.h"
 #include "doctor_text.h"
 #include "json_writer.h"
@@ -41,7 +42,8 @@ std::string Arguments(const CommonOptions& common, const std::string& config_pat
     return arguments;
 }
 
-SourceReport Look(const CommonOptions& common, const Settings& settings, const SourceConfig& source)
+SourceReport Look(const CommonOptions& common, const Settings& settings, const SourceConfig& source,
+                  const std::string& admin_conninfo)
 {
     SourceReport report;
     DoctorNames& names = report.names;
@@ -62,6 +64,7 @@ SourceReport Look(const CommonOptions& common, const Settings& settings, const S
     if (report.lake.tail && report.server.source &&
         report.lake.tail->end_lsn() > report.server.source->wal_flush_lsn)
         LookAtWalEndAgain(names, &report.server);
+    report.policy = LookAtPolicy(names, admin_conninfo, report.server);
     return report;
 }
 
@@ -98,6 +101,30 @@ std::string Shown(const Fix& fix)
     return fix.kind == Fix::Kind::kSql      ? PrintableSql(fix.text)
            : fix.kind == Fix::Kind::kAdvice ? PrintableSentence(fix.text)
                                             : Printable(fix.text);
+}
+
+// The option, or the environment.
+std::string AdminConninfo(const DoctorOptions& options)
+{
+    const char* environment = std::getenv("WAL2LAKE_ADMIN_CONNINFO");
+    if (!options.admin_conninfo.empty() || environment == nullptr)
+        return options.admin_conninfo;
+    return environment;
+}
+
+std::vector<Finding> LookAndJudge(const CommonOptions& common, const DoctorOptions& options)
+{
+    if (HoldsPassword(options.admin_conninfo))
+        return {JudgeConfigError("", "--admin-conninfo holds a password, which every user of this host can"
+                                     " read; use a passfile (PGPASSFILE), a service file or"
+                                     " WAL2LAKE_ADMIN_CONNINFO")};
+    const auto settings = LoadSettings(common, Needs::kSources);
+    if (!settings.ok())
+        return {JudgeConfigError(ConfigPath(common), settings.error().text)};
+    std::vector<SourceReport> reports;
+    for (const SourceConfig& source : settings.value().config.sources)
+        reports.push_back(Look(common, settings.value(), source, AdminConninfo(options)));
+    return Judge(reports);
 }
 
 std::map<Severity, size_t> Count(const std::vector<Finding>& findings)
@@ -183,16 +210,7 @@ int RunDoctor(const CommonOptions& common, const DoctorOptions& options)
         PrintCodes();
         return 0;
     }
-    std::vector<Finding> findings;
-    const auto settings = LoadSettings(common, Needs::kSources);
-    if (settings.ok()) {
-        std::vector<SourceReport> reports;
-        for (const SourceConfig& source : settings.value().config.sources)
-            reports.push_back(Look(common, settings.value(), source));
-        findings = Judge(reports);
-    } else {
-        findings.push_back(JudgeConfigError(ConfigPath(common), settings.error().text));
-    }
+    const std::vector<Finding> findings = LookAndJudge(common, options);
     const char* no_color = std::getenv("NO_COLOR");
     const bool color = ::isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
     const std::string text = options.json ? FormatFindingsJson(findings) : FormatFindings(findings, color);

@@ -15,6 +15,9 @@ struct DoctorOptions {
     bool json = false;
     // Prints the codes instead.
     bool list = false;
+    // Who may call wal2lake.check(), laid over the conninfo of each source; else
+    // WAL2LAKE_ADMIN_CONNINFO, else the source's own role is tried.
+    std::string admin_conninfo;
 };
 
 // 0 nothing above info, 1 warnings, 2 errors. The command's own, not ExitCode.

@@ -127,6 +127,27 @@ struct ServerFacts {
     std::vector<Unseen> unseen;
 };
 
+// What wal2lake.check() answered (docs/labels.md, Review).
+struct PolicyFacts {
+    struct Row {
+        std::string severity;
+        std::string code;
+        std::string object;
+        std::string finding;
+        // SQL where it ends with a semicolon, else advice, or empty.
+        std::string fix;
+    };
+    std::vector<Row> rows;
+    // Who asked, and whether that was somebody else than the source's own role.
+    std::string role;
+    bool by_admin = false;
+    // The role may not call it; `is_admin` where nothing but EXECUTE is missing.
+    bool refused = false;
+    bool is_admin = false;
+    // Why it could not be asked.
+    std::optional<SourceError> error;
+};
+
 struct LakeFacts {
     std::optional<Error> open_error;
     // The folder itself, for a lake in a file system.
@@ -160,6 +181,8 @@ struct SourceReport {
     ServerFacts server;
     LakeFacts lake;
     std::optional<StageFacts> stage;
+    // Absent where there is nothing to ask, which has a finding of its own.
+    std::optional<PolicyFacts> policy;
 };
 
 } // namespace wal2lake

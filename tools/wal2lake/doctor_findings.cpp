@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "doctor_policy.h"
 #include "doctor_server_findings.h"
 #include "doctor_text.h"
 #include "trim_mark.h"
@@ -271,6 +272,7 @@ std::vector<Finding> Judge(const std::vector<SourceReport>& reports)
     for (const SourceReport& report : reports) {
         FindingList list(report.names.source, &findings);
         JudgeServer(report, &list);
+        JudgePolicy(report, &list);
         LogJudge(report, &list).Run();
         JudgeStage(report, &list);
         JudgeClock(report, &list);

@@ -195,6 +195,9 @@ void AddDoctor(CLI::App* parent, CommonOptions* options, int* doctor_code)
     auto doctor = std::make_shared<DoctorOptions>();
     app->add_flag("--json", doctor->json, "one JSON object with an array of findings");
     app->add_flag("--list", doctor->list, "list the codes of all findings and end");
+    app->add_option("--admin-conninfo", doctor->admin_conninfo,
+                    "who asks wal2lake.check(), such as user=postgres; what it does not name is as in"
+                    " conninfo (default: WAL2LAKE_ADMIN_CONNINFO)");
     app->footer("Exit codes: 0 nothing above info, 1 warnings, 2 errors");
     app->callback([options, doctor, doctor_code] { *doctor_code = RunDoctor(*options, *doctor); });
 }
