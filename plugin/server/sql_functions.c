@@ -6,6 +6,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -65,7 +66,8 @@ Datum wal2lake_decode_frame(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("not a frame of wal2lake: %s", reason)));
     if (status != W2L_OK)
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory while rendering a frame")));
-    PG_RETURN_TEXT_P(cstring_to_text(text));
+    /* A frame is UTF-8 whatever the database is; what it cannot hold is an error, and never a text of another encoding. */
+    PG_RETURN_TEXT_P(cstring_to_text(pg_any_to_server(text, (int)strlen(text), PG_UTF8)));
 }
 
 /* default_domain(relation regclass, column_name name) returns text */
