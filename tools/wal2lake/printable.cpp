@@ -117,9 +117,9 @@ size_t QuotedLength(std::string_view sql, bool in_e)
 {
     const char quote = sql.front();
     for (size_t at = 1; at < sql.size(); at++) {
-        if (in_e && sql[at] == '\\')
-            at++;
-        else if (sql[at] == quote && at + 1 < sql.size() && sql[at + 1] == quote)
+        const bool escapes = in_e && sql[at] == '\\';
+        const bool doubled = sql[at] == quote && at + 1 < sql.size() && sql[at + 1] == quote;
+        if (escapes || doubled)
             at++;
         else if (sql[at] == quote)
             return at + 1;
