@@ -150,10 +150,11 @@ end_to_end() {
     $python -m pytest "$@" -q -rsfE -p no:cacheprovider --durations=15
 }
 
-# They wait most of their time, for what hangs, is away, was killed or is fetched: time in which the others work. As many as
+# They wait most of their time, for what hangs, is away or was killed: time in which the others work. As many as
 # make both end at about the same time in each tier.
 waiting=(regress/t/test_s3_faults.py regress/t/test_service.py regress/t/test_hanging_store.py regress/t/test_s3_secrets.py
-    regress/t/test_exactly_once.py regress/t/test_s3_exactly_once.py regress/t/test_deploy.py)
+    regress/t/test_exactly_once.py regress/t/test_s3_exactly_once.py regress/t/test_two_forwarders.py
+    regress/t/test_cloud_stores.py)
 began=$SECONDS
 [ "$tier" = long ] && export WAL2LAKE_LONG=1
 suite lint tools/dev/lint.sh
