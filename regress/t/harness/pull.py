@@ -1,10 +1,11 @@
 """A source that is pulled: a role without REPLICATION, and the two functions that it may call."""
 
 from . import forwarder
-from .exactly_once import Scenario
+from .exactly_once import TWO_FORWARDERS, Scenario
 
 ROLE = "puller"
 LINES = 'mode = "pull"\npoll_interval = "100ms"\npoll_wal = "128KiB"\n'
+TRIES = 5
 # Places that no source passes that is pulled: the superuser makes the slot, and nothing is staged.
 NOT_PULLED = ("slot.created", "stage.kept", "replay.before", "replay.after")
 
@@ -42,11 +43,30 @@ class PulledScenario(Scenario):
         return True
 
     def wake_a_zombie(self):
+        # One that has not begun would begin behind the other, and have nothing to notice.
+        self.wait_for(lambda: '"start_position"' in self.main.log_text(self.offset), "the forwarder to begin")
         self.require_running(self.main)
         self.main.signal(19)  # SIGSTOP
         woken = self.main.log.stat().st_size
         self.another_goes_on_until(lambda: '"reconnect"' in self.main.log_text(woken) and not self.state().in_flight)
         self.note("two forwarders: the one that slept is the one that goes on")
+
+    def kill_at(self, place):
+        """Two idle segments of one position are equal, and the one that wakes takes the other's for its own: nothing is adopted
+        then, and it is tried again."""
+        if place not in TWO_FORWARDERS:
+            super().kill_at(place)
+            return
+        self.require_running(self.main)
+        self.main.kill9()
+        for _ in range(TRIES):
+            self.start(failpoint=f"put.sent=stop,{place}=exit")
+            self.another_goes_on_until(lambda: '"segment_written"' in self.main.log_text(self.offset))
+            if not self.main.running():
+                break
+            self.main.kill9()
+        self.died_at(place)
+        self.start()
 
     def faults(self, kills, restarts, places, open_segments):
         faults = [self.kill] * kills + [self.restart_server] * restarts + [self.wake_a_zombie] * 2
