@@ -171,9 +171,7 @@ static Table* emitted_table(Session* session, Relation relation)
         relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
         return NULL;
     table = lookup_table(session, relation);
-    if (table->is_ours)
-        return NULL;
-    if (table->excluded)
+    if (table->is_ours || table->excluded)
         return NULL;
     if (!table->emitted) {
         table->not_emitted++;

@@ -15,7 +15,6 @@ import psycopg2.extras
 
 from . import tokens
 from .canary import Canaries
-from .plugin import PluginSlot
 
 psycopg2.extras.register_uuid()
 
@@ -331,12 +330,11 @@ class Leaky:
         offset = cluster.log_size()
         connection = cluster.connect(self.database.name, options="-c client_min_messages=debug5 -c log_min_messages=debug5")
         connection.notices = Notices()
-        slot = PluginSlot(cluster, self.database.name, self.slot.slot)
         seen = {"frames": b"", "error": b""}
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT data FROM pg_logical_slot_peek_binary_changes(%s, NULL, NULL" + ", %s" * len(options) + ")",
-                               (slot.slot, *options))
+                               (self.slot.slot, *options))
                 seen["frames"] = b"".join(bytes(row[0]) for row in cursor.fetchall())
         except psycopg2.Error as error:
             seen["error"] = "\n".join(filter(None, (str(error), error.diag.message_detail, error.diag.context))).encode()
