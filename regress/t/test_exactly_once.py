@@ -7,17 +7,13 @@ form of it and must fail; otherwise it would prove nothing. Their server does no
 what was acknowledged last, and with that forgive them.
 """
 
-import os
-
 import pytest
 
 from harness import forwarder
 from harness.cluster import Cluster
-from harness.database import Database
-from harness.exactly_once import KILLS_OF_AN_OPEN_SEGMENT, Scenario
+from harness.exactly_once import KILLS_OF_AN_OPEN_SEGMENT, LONG, scenarios
 from harness.lake_place import Folder
 
-LONG = bool(os.environ.get("WAL2LAKE_LONG"))
 KILLS, RESTARTS, VISITS = (200, 50, 4) if LONG else (20, 5, 1)
 
 
@@ -30,17 +26,8 @@ def cluster():
 
 @pytest.fixture
 def scenario(cluster, tmp_path, seed, note):
-    def make(name, executable=None, large_every=15 if LONG else 2, **more):
-        database = Database(cluster, name)
-        made.append(database.__enter__())
-        folder = tmp_path / name
-        folder.mkdir()
-        return Scenario(cluster, database, folder, Folder(folder / "lake"), seed, note, executable,
-                        large_every=large_every, **more)
-    made = []
-    yield make
-    for database in made:
-        database.__exit__()
+    with scenarios(cluster, tmp_path, seed, note, lambda name, folder: Folder(folder / "lake")) as make:
+        yield make
 
 
 def test_nothing_is_lost_twice_or_out_of_order(scenario):

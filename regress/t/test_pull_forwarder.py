@@ -4,7 +4,6 @@ The scenario of test_exactly_once.py with a source that is pulled, and with the 
 fail it. Then what only a source that is pulled can meet: a slot moved by hand, a limit of temporary files, functions that go.
 """
 
-import os
 import signal
 import time
 
@@ -13,11 +12,11 @@ import pytest
 from harness import forwarder
 from harness.cluster import Cluster, wait_until
 from harness.database import Database
+from harness.exactly_once import LONG, scenarios
 from harness.lake_place import Folder
 from harness.pull import LINES, NOT_PULLED, ROLE, PulledScenario, create_pull_source, create_role
 from harness.source import Source
 
-LONG = bool(os.environ.get("WAL2LAKE_LONG"))
 KILLS, RESTARTS, VISITS = (100, 25, 3) if LONG else (6, 2, 1)
 # What dies at these in the short form; all of them in the long one.
 SHORT = ("connect.after", "start.after", "receive.after", "seal.after", "put.linked", "put.confirmed", "adopt.after", "status.before",
@@ -34,16 +33,8 @@ def cluster():
 
 @pytest.fixture
 def scenario(cluster, tmp_path, seed, note):
-    def make(name, executable=None, large_every=15 if LONG else 2, **more):
-        database = Database(cluster, name)
-        made.append(database.__enter__())
-        folder = tmp_path / name
-        folder.mkdir()
-        return PulledScenario(cluster, database, folder, Folder(folder / "lake"), seed, note, executable, large_every=large_every, **more)
-    made = []
-    yield make
-    for database in made:
-        database.__exit__()
+    with scenarios(cluster, tmp_path, seed, note, lambda name, folder: Folder(folder / "lake"), PulledScenario) as make:
+        yield make
 
 
 @pytest.fixture

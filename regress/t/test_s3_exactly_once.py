@@ -3,18 +3,14 @@
 The failpoints are those that a store without files passes. Two mutants of the command fail in the same loop.
 """
 
-import os
-
 import pytest
 
 from harness import forwarder
 from harness.cluster import Cluster
-from harness.database import Database
-from harness.exactly_once import KILLS_OF_AN_OPEN_SEGMENT, Scenario
+from harness.exactly_once import KILLS_OF_AN_OPEN_SEGMENT, LONG, scenarios
 from harness.lake_place import Bucket
 from harness.object_store import RealS3
 
-LONG = bool(os.environ.get("WAL2LAKE_LONG"))
 KILLS, RESTARTS, VISITS = (100, 20, 4) if LONG else (10, 2, 1)
 # Between the steps by which the file store makes an object.
 OF_FILES = {"temp.opened", "put.temp_written", "put.linked", "put.temp_removed", "put.synced", "head.temp_written"}
@@ -35,17 +31,8 @@ def cluster():
 
 @pytest.fixture
 def scenario(cluster, real, tmp_path, seed, note):
-    def make(name, executable=None, large_every=15 if LONG else 2, **more):
-        database = Database(cluster, name)
-        made.append(database.__enter__())
-        folder = tmp_path / name
-        folder.mkdir()
-        return Scenario(cluster, database, folder, Bucket(real, folder / "copies", name), seed, note, executable,
-                        large_every=large_every, **more)
-    made = []
-    yield make
-    for database in made:
-        database.__exit__()
+    with scenarios(cluster, tmp_path, seed, note, lambda name, folder: Bucket(real, folder / "copies", name)) as make:
+        yield make
 
 
 def test_nothing_is_lost_twice_or_out_of_order_in_a_bucket(scenario):

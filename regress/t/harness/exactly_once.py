@@ -1,7 +1,9 @@
 """A ledger on its way into a lake while things are killed: what was written, what arrived, and every way to die in between."""
 
 import collections
+import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -10,9 +12,11 @@ import time
 from . import forwarder, tokens
 from .cluster import SUPERUSER, wait_until
 from .compare import differences
+from .database import Database
 from .lake import Lake, LakeError
 from .ledger import LABELS, SCHEMA, Load, is_ledger, ledger_differences
 
+LONG = bool(os.environ.get("WAL2LAKE_LONG"))
 KILLS_OF_AN_OPEN_SEGMENT = 2
 # Seconds that a put is on its way that another overtakes.
 HANGS = 5
@@ -276,3 +280,15 @@ class Scenario(Forwarded):
             return [str(error)]
         finally:
             self.main.stop()
+
+
+@contextlib.contextmanager
+def scenarios(cluster, folder, seed, note, place, kind=Scenario):
+    """make(name, executable=None, ...): a scenario in a database and a folder of its own, with the lake at place(name, folder)."""
+    with contextlib.ExitStack() as stack:
+        def make(name, executable=None, large_every=15 if LONG else 2, **more):
+            database = stack.enter_context(Database(cluster, name))
+            own = folder / name
+            own.mkdir()
+            return kind(cluster, database, own, place(name, own), seed, note, executable, large_every=large_every, **more)
+        yield make
