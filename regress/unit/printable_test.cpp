@@ -11,8 +11,8 @@ TEST(Printable, WhatATerminalObeysIsShown)
 {
     EXPECT_EQ(Printable("plain, größe, 日本, it's \"x\" \\"), "plain, größe, 日本, it's \"x\" \\");
     EXPECT_EQ(Printable("\033[31mred\a\r\n\t\x7f"), "\\x1b[31mred\\x07\\x0d\\x0a\\x09\\x7f");
-    EXPECT_EQ(Printable("\u009b31m \u202egpj \u2066x\u2069 \u200b \ufeff \U000E0041"),
-              "\\u{9b}31m \\u{202e}gpj \\u{2066}x\\u{2069} \\u{200b} \\u{feff} \\u{e0041}");
+    EXPECT_EQ(Printable("\u009b31m \u202egpj \u2066x\u2069\u202c \u200b \ufeff \U000E0041"),
+              "\\u{9b}31m \\u{202e}gpj \\u{2066}x\\u{2069}\\u{202c} \\u{200b} \\u{feff} \\u{e0041}");
     EXPECT_EQ(Printable("\xff\xc3 cut \xe6\x97"), "\\xff\\xc3 cut \\xe6\\x97");
     EXPECT_EQ(Printable(std::string_view("a\0b", 3)), "a\\x00b");
 }
