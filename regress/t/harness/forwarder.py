@@ -198,14 +198,16 @@ def footer_of(data):
 
 
 def wait_shipped(forwarder, lake, lsn, timeout=60):
-    """Wait until the lake covers the LSN; fail at once where the forwarder has given up."""
-    deadline = time.monotonic() + timeout
-    while tail_end(lake) < lsn:
+    """Wait until the lake covers the LSN; fail at once where the forwarder has given up, or when nothing has come for so long."""
+    reached, deadline = 0, time.monotonic() + timeout
+    while (reaches := tail_end(lake)) < lsn:
+        if reaches > reached:
+            reached, deadline = reaches, time.monotonic() + timeout
         if forwarder is not None and not forwarder.running():
             raise RuntimeError(f"the forwarder ended with {forwarder.process.returncode}:\n"
                                f"{forwarder.log_text()[-2000:]}")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the lake reaches {tail_end(lake):X} after {timeout} s, not {lsn:X}:\n"
+            raise TimeoutError(f"the lake reaches {reached:X}, and no further in {timeout} s, not {lsn:X}:\n"
                                f"{forwarder.log_text()[-2000:] if forwarder else ''}")
         time.sleep(0.05)
 

@@ -4,10 +4,12 @@ import signal
 
 from . import forwarder
 from .cluster import wait_until
-from .exactly_once import TWO_FORWARDERS, Scenario
+from .exactly_once import LONG, TWO_FORWARDERS, Scenario
 
 ROLE = "puller"
-LINES = 'mode = "pull"\npoll_interval = "100ms"\npoll_wal = "128KiB"\n'
+# Each answer begins to decode where the slot does: the little that is asked for at once makes a long load last.
+POLL_WAL = "1MiB" if LONG else "128KiB"
+LINES = f'mode = "pull"\npoll_interval = "100ms"\npoll_wal = "{POLL_WAL}"\n'
 TRIES = 5
 # Places that no source passes that is pulled: the superuser makes the slot, and nothing is staged.
 NOT_PULLED = ("slot.created", "stage.kept", "replay.before", "replay.after")
