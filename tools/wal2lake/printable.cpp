@@ -6,34 +6,12 @@
 #include <cstdint>
 #include <cstdio>
 
-#include "core/wire_reader.h"
+#include "utf8.h"
 
 namespace wal2lake
 {
 namespace
 {
-
-struct Character {
-    std::string_view bytes;
-    // Of Unicode; -1 for a byte that begins no character.
-    int32_t code = -1;
-};
-
-Character TakeCharacter(std::string_view* text)
-{
-    const auto lead = static_cast<uint8_t>(text->front());
-    const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    Character character{text->substr(0, length), -1};
-    if (character.bytes.size() == length && wire::IsUtf8(character.bytes)) {
-        character.code = length == 1 ? lead : lead & (0x7F >> length);
-        for (const char c : character.bytes.substr(1))
-            character.code = character.code << 6 | (static_cast<uint8_t>(c) & 0x3F);
-    } else {
-        character.bytes = text->substr(0, 1);
-    }
-    text->remove_prefix(character.bytes.size());
-    return character;
-}
 
 // Controls, what is not seen, what turns the direction, tags.
 bool Drives(int32_t code)
@@ -59,7 +37,7 @@ bool Drives(int32_t code)
 bool HasDriver(std::string_view text)
 {
     while (!text.empty())
-        if (Drives(TakeCharacter(&text).code))
+        if (Drives(TakeUtf8(&text).code))
             return true;
     return false;
 }
@@ -71,7 +49,7 @@ std::string Written(const char* format, int32_t number)
     return text;
 }
 
-std::string Escaped(const Character& character)
+std::string Escaped(const Utf8Character& character)
 {
     if (character.code < 0)
         return Written("\\x%02x", static_cast<uint8_t>(character.bytes.front()));
@@ -82,7 +60,7 @@ std::string Shown(std::string_view text, std::string_view kept, std::string_view
 {
     std::string shown;
     while (!text.empty()) {
-        const Character character = TakeCharacter(&text);
+        const Utf8Character character = TakeUtf8(&text);
         if (!Drives(character.code) || kept.find(character.bytes) != std::string_view::npos)
             shown += character.bytes;
         else
@@ -96,7 +74,7 @@ std::string WithEscapes(std::string_view content, bool in_e)
 {
     std::string written;
     while (!content.empty()) {
-        const Character character = TakeCharacter(&content);
+        const Utf8Character character = TakeUtf8(&content);
         const int32_t code = character.code;
         if (code == -1)
             written += '?';
