@@ -78,5 +78,28 @@ TEST(Xml, RefusesAbsurdDepth)
     EXPECT_FALSE(ParseXml(Nested(100'000)));
 }
 
+TEST(Xml, WritesWhatItReads)
+{
+    XmlElement root{"r", {}, {}, {{"a", "<\"'&>\n"}, {"b", ""}}};
+    root.children.push_back({"empty", {}, {}, {}});
+    root.children.push_back({"text", "]]> <&> \n\xc3\xa9", {}, {}});
+    const std::string text = WriteXml(root);
+    EXPECT_EQ(text.find("<?xml version=\"1.0\"?>\n<r a=\"&lt;&quot;'&amp;"), 0U) << text;
+    const auto again = ParseXml(text);
+    ASSERT_TRUE(again) << text;
+    EXPECT_EQ(again->name, "r");
+    ASSERT_EQ(again->children.size(), 2U);
+    EXPECT_EQ(again->Text("text"), root.children[1].text);
+}
+
+TEST(Xml, WritesNoCharacterThatXmlHasNot)
+{
+    const std::string odd("\0\x01\x1f\xff\ufffe\uffff\t", 11);
+    const std::string text = WriteXml({"r", odd, {}, {{"a", odd}}});
+    const std::string shown = "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd";
+    EXPECT_NE(text.find("a=\"" + shown), std::string::npos) << text;
+    EXPECT_EQ(ParseXml(text)->text, shown + "\t");
+}
+
 } // namespace
 } // namespace wal2lake
