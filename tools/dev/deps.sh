@@ -16,7 +16,7 @@ libgtest-dev libgmock-dev
 clang libclang-rt-14-dev
 libyaml-cpp-dev libpg-query-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml python3-ahocorasick
-openssl systemd util-linux zstd iproute2"
+openssl systemd util-linux zstd iproute2 git"
 case "${1:-}" in
 bench) packages="$packages postgresql-15-wal2json postgresql-15-decoderbufs" ;;
 matrix) packages="$packages mmdebstrap debian-archive-keyring" ;;

@@ -51,7 +51,7 @@ command_layer() {
 # Each of them is compiled once, behind a header of ours.
 heavy_headers_once() {
     local header users
-    for header in CLI/CLI.hpp 'toml\+\+/toml.h' nlohmann/json.hpp httplib.h prometheus/text_serializer.h pugixml.hpp curl/curl.h; do
+    for header in CLI/CLI.hpp 'toml\+\+/toml.h' nlohmann/json.hpp httplib.h prometheus/text_serializer.h pugixml.hpp curl/curl.h 'yaml-cpp/[a-z]+\.h'; do
         users=$(grep -rlE "#include *<$header>" tools/wal2lake | wc -l)
         [ "$users" -le 1 ] || echo "$header is included by $users files of tools/wal2lake"
     done

@@ -45,9 +45,12 @@ struct TableEntry {
     const ColumnEntry* Find(std::string_view column) const;
 };
 
-// A pattern and the label for the columns that it matches: rules.yml, in order.
+// A pattern and the label for the columns that it matches: rules.yml, in order. A glob of
+// fnmatch(3) for the column's name; with a dot, or two, one each for table and column, or for
+// schema, table and column. A dot within a name is `\.` or `[.]`.
 struct Rule {
     std::string pattern;
+    // Empty where the file says TODO: later rules are not asked.
     std::string label;
     Place place;
 };
@@ -66,15 +69,19 @@ struct Policy {
 // revision (revision.h).
 using Documents = std::map<std::string, std::string>;
 
-// Every *.yml and *.yaml below the folder, whatever its sub-folders are called. kNotFound
-// or kPermanent with a sentence where the folder or a file cannot be read.
+// True for *.yml and *.yaml in a path below the folder, unless a part of it is hidden (`.git`).
+bool IsDocument(std::string_view path);
+
+// Every document below the folder, whatever its sub-folders are called; links to folders are
+// not followed. Of a file that is too large only what is needed to refuse it. kNotFound or
+// kPermanent with a sentence where the folder or a file cannot be read.
 Result<Documents> ReadDocuments(const std::string& folder);
 
 // Files are named `folder` + "/" + path in all places. Never fails: what is wrong is a finding
-// (codes unreadable, duplicate, unknown-key).
+// (codes unreadable, duplicate, unknown-key), in order of places.
 Policy ParsePolicy(const std::string& folder, const Documents& documents);
 
-// The label of the first rule that matches; nullopt where none does.
+// The label of the first rule that matches, empty for TODO; nullopt where none does.
 std::optional<std::string> LabelByRule(const std::vector<Rule>& rules, std::string_view schema,
                                        std::string_view table, std::string_view column);
 
@@ -89,7 +96,7 @@ struct NewColumn {
     std::string comment;
 };
 
-// A new document. `label` is "exclude" or empty.
+// A new document. `label` is "exclude" or empty. The same input makes the same bytes.
 std::string FormatDocument(const std::string& schema, const std::string& table, const std::string& label,
                            const std::vector<NewColumn>& columns);
 
