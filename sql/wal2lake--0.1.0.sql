@@ -181,6 +181,94 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.l
     EXECUTE FUNCTION wal2lake.guard_label_history();
 ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard;
 
+-- ---- labels as a plan has them ----
+
+CREATE FUNCTION wal2lake.policy_state(relation regclass)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+AS $$
+    WITH labels AS (
+        SELECT l.objsubid, l.label FROM pg_seclabel l
+         WHERE l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.provider = 'wal2lake'
+    )
+    SELECT encode(sha256(convert_to(json_build_array(
+               n.nspname, c.relname, (SELECT label FROM labels WHERE objsubid = 0),
+               (SELECT json_agg(json_build_array(a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), l.label) ORDER BY a.attnum)
+                  FROM pg_attribute a LEFT JOIN labels l ON l.objsubid = a.attnum
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))::text, getdatabaseencoding())), 'hex')
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = relation
+$$;
+COMMENT ON FUNCTION wal2lake.policy_state(regclass) IS
+'A digest of what a plan for the labels of a table rests on: its name, its columns with numbers, names and types, and all labels. NULL where there is no such table.';
+
+-- What two arrays of columns and labels must be.
+CREATE FUNCTION wal2lake.check_pairs(columns name[], labels text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF columns IS NULL OR labels IS NULL OR array_ndims(columns) > 1 OR array_ndims(labels) > 1
+       OR cardinality(columns) <> cardinality(labels) OR array_position(columns, NULL) IS NOT NULL
+       OR (SELECT count(DISTINCT c) FROM unnest(columns) AS c) <> cardinality(columns) THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'columns and labels are two lists of one length, and no column is NULL or there twice';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION wal2lake.set_labels(relation regclass, expected_state text, table_label text, columns name[], labels text[])
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted record;
+BEGIN
+    IF NOT wal2lake.is_admin() THEN
+        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.set_labels needs the wal2lake admin role';
+    END IF;
+    PERFORM wal2lake.check_pairs(columns, labels);
+    -- Another one would compare a state that it saw before it had the lock.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE invalid_transaction_state USING MESSAGE = 'wal2lake.set_labels runs in READ COMMITTED alone';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = relation AND relkind IN ('r', 'p') AND NOT relispartition) THEN
+        RAISE wrong_object_type USING MESSAGE = format('%s is no table, or a partition', relation),
+            HINT = 'A partition follows its root.';
+    END IF;
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
+    IF wal2lake.policy_state(relation) IS DISTINCT FROM expected_state THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('table %s has changed since the plan was made', relation), HINT = 'Make a new plan.';
+    END IF;
+    FOR wanted IN
+        SELECT format('COLUMN %s.%I', relation, w.name) AS object, w.label, l.label AS old_label
+          FROM unnest(columns, labels) AS w (name, label)
+          LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = w.name AND NOT a.attisdropped
+          LEFT JOIN pg_seclabel l ON l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.objsubid = a.attnum
+                                 AND l.provider = 'wal2lake'
+        UNION ALL
+        SELECT format('TABLE %s', relation), nullif(table_label, ''),
+               (SELECT l.label FROM pg_seclabel l WHERE l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.objsubid = 0
+                   AND l.provider = 'wal2lake')
+         WHERE table_label IS NOT NULL
+         ORDER BY 1
+    LOOP
+        -- What it is already leaves no trail. A column that is not there is an error of SECURITY LABEL, also to have none.
+        IF wanted.label IS DISTINCT FROM wanted.old_label OR wanted.label IS NULL THEN
+            EXECUTE format('SECURITY LABEL FOR wal2lake ON %s IS %s', wanted.object, coalesce(quote_literal(wanted.label), 'NULL'));
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.set_labels(regclass, text, text, name[], text[]) IS
+'Gives the named columns of a table these labels, or none where one is NULL, and the table its own (NULL: leave it as it is; empty: none), if policy_state() still is as expected once the table is locked; otherwise raises object_not_in_prerequisite_state (55000). In READ COMMITTED alone. For the wal2lake admin role.';
+REVOKE ALL ON FUNCTION wal2lake.check_pairs(name[], text[]), wal2lake.set_labels(regclass, text, text, name[], text[]) FROM PUBLIC;
+
 -- ---- what a reviewer asks ----
 
 CREATE FUNCTION wal2lake.key_digits()
