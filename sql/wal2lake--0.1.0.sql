@@ -34,6 +34,14 @@ AS 'MODULE_PATHNAME', 'wal2lake_label_action';
 COMMENT ON FUNCTION wal2lake.label_action(text, regtype) IS
 'What a label does to values of a type: clear, hash or drop. An odd label drops.';
 
+CREATE FUNCTION wal2lake.label_fault(label text)
+RETURNS text
+LANGUAGE C STABLE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_label_fault';
+COMMENT ON FUNCTION wal2lake.label_fault(text) IS
+'Why a text cannot be the label of a column; NULL where it can.';
+REVOKE ALL ON FUNCTION wal2lake.label_fault(text) FROM PUBLIC;
+
 CREATE VIEW wal2lake.policy AS
 SELECT n.nspname AS schema_name,
        c.relname AS table_name,
@@ -131,7 +139,7 @@ COMMENT ON FUNCTION wal2lake.classify(regclass, text, name[]) IS
 
 -- ---- the trail ----
 
--- Written by the library that judges labels, whoever changes one.
+-- Written by the library that judges labels, whoever changes one, and by the event trigger for columns that come without.
 CREATE TABLE wal2lake.label_history (
     changed_at timestamptz,
     session_role name,
@@ -145,40 +153,40 @@ CREATE TABLE wal2lake.label_history (
     new_label text
 );
 COMMENT ON TABLE wal2lake.label_history IS
-'Every change of a wal2lake label in this database, those that wal2lake makes for partitions included; never sent. A label that goes with its column or table leaves no row.';
+'Every change of a wal2lake label in this database, those that wal2lake makes for partitions and declared columns included, and every column that appeared without one; never sent. A label that goes with its column or table leaves no row.';
 COMMENT ON COLUMN wal2lake.label_history.session_role IS 'Role that had logged in.';
-COMMENT ON COLUMN wal2lake.label_history.changed_by IS 'Role that made the change, after SET ROLE; of a SECURITY DEFINER function who called it.';
-COMMENT ON COLUMN wal2lake.label_history.ran_as IS 'Role with whose rights it was made: another one in a SECURITY DEFINER function.';
+COMMENT ON COLUMN wal2lake.label_history.changed_by IS 'Role that made the change, or ran the statement that made the column, after SET ROLE; of a SECURITY DEFINER function who called it.';
+COMMENT ON COLUMN wal2lake.label_history.ran_as IS 'Role with whose rights it was made: another one in a SECURITY DEFINER function, such as those of wal2lake and the event trigger that labels declared columns. NULL: a column appeared.';
 COMMENT ON COLUMN wal2lake.label_history.object_type IS 'table column, table or database.';
 COMMENT ON COLUMN wal2lake.label_history.object_identity IS 'Its name at that time, quoted as in SQL.';
 COMMENT ON COLUMN wal2lake.label_history.object IS 'Its oid, which stays when it is renamed.';
 COMMENT ON COLUMN wal2lake.label_history.attnum IS 'Number of the column; 0 for a table or database.';
 COMMENT ON COLUMN wal2lake.label_history.old_label IS 'NULL: there was none.';
-COMMENT ON COLUMN wal2lake.label_history.new_label IS 'NULL: it was removed.';
+COMMENT ON COLUMN wal2lake.label_history.new_label IS 'NULL: it was removed; where old_label is NULL too, a column appeared and has none.';
 -- In a publication of all tables a row can be deleted only where it has an identity.
 ALTER TABLE wal2lake.label_history REPLICA IDENTITY FULL;
 -- It goes with a dump. So no row security: pg_dump refuses tables that have it, unless it may pass it.
 SELECT pg_catalog.pg_extension_config_dump('wal2lake.label_history', '');
 
--- pg_write_all_data is no way in. A superuser restores a dump, and could do worse; a subscription brings the rows of
--- another server, and works as a replica, which only superusers can choose.
-CREATE FUNCTION wal2lake.guard_label_history()
+-- pg_write_all_data is no way in. A superuser restores a dump, and could do worse, and functions of the extension run as
+-- one; a subscription brings the rows of another server, and works as a replica, which only superusers can choose.
+CREATE FUNCTION wal2lake.guard_own_table()
 RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF current_setting('is_superuser') <> 'on' AND current_setting('session_replication_role') <> 'replica' THEN
-        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.label_history is written by wal2lake alone';
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND current_setting('session_replication_role') <> 'replica' THEN
+        RAISE insufficient_privilege USING MESSAGE = format('%I.%I is written by wal2lake alone', TG_TABLE_SCHEMA, TG_TABLE_NAME);
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION wal2lake.guard_label_history() IS
-'Trigger: keeps everybody but superusers from writing wal2lake.label_history.';
-REVOKE ALL ON FUNCTION wal2lake.guard_label_history() FROM PUBLIC;
+COMMENT ON FUNCTION wal2lake.guard_own_table() IS
+'Trigger: keeps everybody but superusers from writing wal2lake.label_history and wal2lake.declared.';
+REVOKE ALL ON FUNCTION wal2lake.guard_own_table() FROM PUBLIC;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.label_history
-    EXECUTE FUNCTION wal2lake.guard_label_history();
+    EXECUTE FUNCTION wal2lake.guard_own_table();
 ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard;
 
 -- ---- labels as a plan has them ----
@@ -268,6 +276,140 @@ $$;
 COMMENT ON FUNCTION wal2lake.set_labels(regclass, text, text, name[], text[]) IS
 'Gives the named columns of a table these labels, or none where one is NULL, and the table its own (NULL: leave it as it is; empty: none), if policy_state() still is as expected once the table is locked; otherwise raises object_not_in_prerequisite_state (55000). In READ COMMITTED alone. For the wal2lake admin role.';
 REVOKE ALL ON FUNCTION wal2lake.check_pairs(name[], text[]), wal2lake.set_labels(regclass, text, text, name[], text[]) FROM PUBLIC;
+
+-- ---- declared ahead ----
+
+-- Labels for columns and tables that do not exist yet. Exact names: nothing here is a pattern.
+CREATE TABLE wal2lake.declared (
+    schema_name name,
+    table_name name,
+    column_name name,
+    label text NOT NULL,
+    declared_at timestamptz NOT NULL,
+    declared_by name NOT NULL,
+    matched_at timestamptz,
+    object oid,
+    attnum int2,
+    PRIMARY KEY (schema_name, table_name, column_name)
+);
+COMMENT ON TABLE wal2lake.declared IS
+'Labels that columns and tables get when they appear, in the transaction that makes them; written by wal2lake.declare() and the event trigger; never sent. Each is used once: while the column or table that it matched exists. Those that have not matched go with a dump.';
+COMMENT ON COLUMN wal2lake.declared.column_name IS 'Empty: the label is the table''s.';
+COMMENT ON COLUMN wal2lake.declared.declared_by IS 'Role that called declare(), after SET ROLE.';
+COMMENT ON COLUMN wal2lake.declared.matched_at IS 'When what it names appeared, or was there and had a label. NULL: never.';
+COMMENT ON COLUMN wal2lake.declared.object IS 'Oid of the table that it matched. Where that is gone, and had the label to its end, the declaration is open again.';
+COMMENT ON COLUMN wal2lake.declared.attnum IS 'Number of the column that it matched; 0 for the table.';
+-- What has matched stays behind: in a restore its table has another oid, and a label that was changed since, and got lost on
+-- the way, must not come back as it was declared.
+SELECT pg_catalog.pg_extension_config_dump('wal2lake.declared', 'WHERE matched_at IS NULL');
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.declared
+    EXECUTE FUNCTION wal2lake.guard_own_table();
+ALTER TABLE wal2lake.declared ENABLE ALWAYS TRIGGER guard;
+
+-- Who called a SECURITY DEFINER function, as the trail has it.
+CREATE FUNCTION wal2lake.caller()
+RETURNS name
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END $$;
+
+-- The columns of a permanent table, and as number 0 the table itself, with what they have. Becomes part of the queries that
+-- call it, which have a pinned search path.
+CREATE FUNCTION wal2lake.labelled_parts(schema_name name, table_name name)
+RETURNS TABLE (object oid, attnum int2, column_name name, label text)
+LANGUAGE sql STABLE
+AS $$
+    SELECT c.oid, p.attnum, p.name, l.label
+      FROM pg_namespace n
+      JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+     CROSS JOIN LATERAL (SELECT 0::int2, ''::name
+                         UNION ALL
+                         SELECT a.attnum, a.attname FROM pg_attribute a
+                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS p (attnum, name)
+      LEFT JOIN pg_seclabel l ON l.objoid = c.oid AND l.classoid = 'pg_class'::regclass AND l.objsubid = p.attnum
+                             AND l.provider = 'wal2lake'
+     WHERE n.nspname = schema_name AND c.relname = table_name
+$$;
+
+-- Whether a declaration is used: what it matched is there, whatever its name is now.
+CREATE FUNCTION wal2lake.part_exists(object oid, attnum int2)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE $2 WHEN 0 THEN EXISTS (SELECT FROM pg_class c WHERE c.oid = $1)
+                ELSE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum = $2 AND NOT a.attisdropped) END
+$$;
+
+-- What cannot be declared, said before anything is written.
+CREATE FUNCTION wal2lake.check_declarations(schema_name name, table_name name, columns name[], labels text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    wrong text;
+    there text;
+BEGIN
+    IF NOT wal2lake.is_admin() THEN
+        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.declare needs the wal2lake admin role';
+    END IF;
+    PERFORM wal2lake.check_pairs(columns, labels);
+    IF coalesce($1, '') = '' OR coalesce($2, '') = '' OR $1 = 'wal2lake' OR array_position(labels, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a declaration names a schema, other than wal2lake, a table and a label';
+    END IF;
+    SELECT format('invalid wal2lake label: %s', fault) INTO wrong
+      FROM unnest(columns, labels) AS w (name, label),
+           LATERAL (SELECT CASE WHEN w.name <> '' THEN wal2lake.label_fault(w.label)
+                                WHEN w.label <> 'exclude' THEN 'a table can be declared "exclude", nothing else' END) AS f (fault)
+     WHERE fault IS NOT NULL LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = wrong;
+    END IF;
+    -- It would be labelled by whatever statement touches the table next, whenever that is. What was matched is another matter.
+    SELECT string_agg(coalesce(nullif(quote_ident(w.name), '""'), 'the table itself'), ', ') INTO there
+      FROM unnest(columns, labels) AS w (name, label)
+      JOIN wal2lake.labelled_parts($1, $2) AS p ON p.column_name = w.name AND p.label IS NULL
+     WHERE NOT EXISTS (SELECT FROM wal2lake.declared d
+                        WHERE d.schema_name = $1 AND d.table_name = $2 AND d.column_name = w.name AND d.label = w.label
+                          AND d.object = p.object AND d.attnum = p.attnum);
+    IF there IS NOT NULL THEN
+        RAISE duplicate_column USING MESSAGE = format('table %I.%I has this already, without a label: %s', $1, $2, there),
+            HINT = 'Label it; only what does not exist yet can be declared.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION wal2lake.declare(schema_name name, table_name name, columns name[], labels text[])
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM wal2lake.check_declarations($1, $2, columns, labels);
+    -- One at a time for a table: what another one adds meanwhile would stay.
+    PERFORM pg_advisory_xact_lock('wal2lake.declared'::regclass::oid::int, hashtext(format('%I.%I', $1, $2)));
+    DELETE FROM wal2lake.declared d
+     WHERE d.schema_name = $1 AND d.table_name = $2
+       AND NOT EXISTS (SELECT FROM unnest(columns, labels) AS w (name, label)
+                        WHERE w.name = d.column_name AND w.label = d.label AND (d.matched_at IS NULL OR wal2lake.part_exists(d.object, d.attnum)));
+    -- What is there and has a label keeps that, and is matched.
+    INSERT INTO wal2lake.declared
+    SELECT $1, $2, w.name, w.label, clock_timestamp(), wal2lake.caller(),
+           CASE WHEN p.label IS NOT NULL THEN clock_timestamp() END,
+           CASE WHEN p.label IS NOT NULL THEN p.object END, CASE WHEN p.label IS NOT NULL THEN p.attnum END
+      FROM unnest(columns, labels) AS w (name, label)
+      LEFT JOIN wal2lake.labelled_parts($1, $2) AS p ON p.column_name = w.name
+    ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.declare(name, name, name[], text[]) IS
+'Replaces what is declared for one table: labels for columns that do not exist yet, and for the column with an empty name "exclude", for the table itself. Refuses a column that exists and has no label. What is declared again unchanged stays as it is, unless what it matched is gone. For the wal2lake admin role.';
+REVOKE ALL ON FUNCTION wal2lake.caller(), wal2lake.labelled_parts(name, name), wal2lake.part_exists(oid, int2),
+    wal2lake.declare(name, name, name[], text[]), wal2lake.check_declarations(name, name, name[], text[]) FROM PUBLIC;
 
 -- ---- what a reviewer asks ----
 
@@ -846,14 +988,15 @@ BEGIN
     FOR grantee IN
         SELECT DISTINCT r.rolname
           FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-         WHERE c.oid IN ('wal2lake.ddl'::pg_catalog.regclass, 'wal2lake.label_history'::pg_catalog.regclass)
+         WHERE c.oid IN ('wal2lake.ddl'::pg_catalog.regclass, 'wal2lake.label_history'::pg_catalog.regclass,
+                         'wal2lake.declared'::pg_catalog.regclass)
            AND a.grantee <> c.relowner
     LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl, wal2lake.label_history FROM %I', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl, wal2lake.label_history, wal2lake.declared FROM %I', grantee);
     END LOOP;
 END
 $$;
-REVOKE ALL ON wal2lake.ddl, wal2lake.label_history FROM PUBLIC;
+REVOKE ALL ON wal2lake.ddl, wal2lake.label_history, wal2lake.declared FROM PUBLIC;
 
 CREATE FUNCTION wal2lake.ddl_facts(command pg_ddl_command)
 RETURNS SETOF wal2lake.ddl_fact
@@ -930,6 +1073,143 @@ CREATE EVENT TRIGGER wal2lake_table_rewrite ON table_rewrite EXECUTE FUNCTION wa
 ALTER EVENT TRIGGER wal2lake_ddl_command_end ENABLE ALWAYS;
 ALTER EVENT TRIGGER wal2lake_sql_drop ENABLE ALWAYS;
 ALTER EVENT TRIGGER wal2lake_table_rewrite ENABLE ALWAYS;
+
+-- ---- columns that appear ----
+
+CREATE FUNCTION wal2lake.added_columns(command pg_ddl_command)
+RETURNS TABLE (relation oid, attnum int2)
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_added_columns';
+COMMENT ON FUNCTION wal2lake.added_columns(pg_ddl_command) IS
+'For the event trigger: the columns that a finished ALTER added, also in tables that inherit or are of an altered type.';
+
+-- Labels what was declared and is there now, in the tables that the statement made, altered, renamed or moved. One label that
+-- cannot be leaves the others alone, and its declaration open. By indexes, however many tables there are; where there is none,
+-- what that costs on paper would have the query compiled.
+CREATE FUNCTION wal2lake.label_as_declared()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+    part record;
+    place text;
+BEGIN
+    -- Two that are serializable, and each read this table and mark a row, would make one of them fail.
+    IF current_setting('transaction_isolation') = 'serializable' AND pg_relation_size('wal2lake.declared') > 0 THEN
+        RAISE feature_not_supported USING MESSAGE = 'the transaction is serializable';
+    END IF;
+    IF NOT EXISTS (SELECT FROM wal2lake.declared) THEN
+        RETURN;
+    END IF;
+    FOR part IN
+        WITH RECURSIVE told AS (
+            SELECT d.classid, d.objid, d.command_tag FROM pg_event_trigger_ddl_commands() AS d
+        ), touched (relation) AS (
+            (SELECT objid FROM told WHERE classid = 'pg_class'::regclass
+             UNION
+             SELECT c.oid FROM told t JOIN pg_class c ON c.relnamespace = t.objid
+              WHERE t.classid = 'pg_namespace'::regclass AND t.command_tag = 'ALTER SCHEMA'
+             UNION
+             SELECT c.oid FROM told t JOIN pg_class o ON o.oid = t.objid AND o.relkind = 'c' JOIN pg_class c ON c.reloftype = o.reltype
+              WHERE t.classid = 'pg_class'::regclass)
+            UNION
+            SELECT i.inhrelid FROM touched t JOIN pg_inherits i ON i.inhparent = t.relation
+        )
+        SELECT d.schema_name, d.table_name, d.column_name, d.label, p.object, p.attnum, p.label AS own_label
+          FROM touched t
+          JOIN pg_class c ON c.oid = t.relation AND NOT c.relispartition
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+          JOIN wal2lake.declared d ON d.schema_name = n.nspname AND d.table_name = c.relname
+         CROSS JOIN LATERAL wal2lake.labelled_parts(d.schema_name, d.table_name) AS p
+         WHERE p.column_name = d.column_name
+           -- Used once, so that a label which the admin removed stays away; and again only if what is gone had it to the end.
+           AND (d.matched_at IS NULL
+                OR NOT wal2lake.part_exists(d.object, d.attnum)
+                   AND d.label = (SELECT h.new_label FROM wal2lake.label_history h
+                                   WHERE h.object = d.object AND h.attnum = d.attnum AND h.object_type <> 'database'
+                                   ORDER BY h.changed_at DESC LIMIT 1))
+         ORDER BY d.schema_name, d.table_name, d.column_name
+    LOOP
+        place := CASE part.attnum WHEN 0 THEN format('TABLE %I.%I', part.schema_name, part.table_name)
+                      ELSE format('COLUMN %I.%I.%I', part.schema_name, part.table_name, part.column_name) END;
+        BEGIN
+            UPDATE wal2lake.declared d SET matched_at = clock_timestamp(), object = part.object, attnum = part.attnum
+             WHERE d.schema_name = part.schema_name AND d.table_name = part.table_name AND d.column_name = part.column_name;
+            -- Somebody may have replaced it while we waited for them.
+            IF FOUND AND part.own_label IS NULL THEN
+                EXECUTE format('SECURITY LABEL FOR wal2lake ON %s IS %L', place, part.label);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING USING
+                MESSAGE = format('wal2lake could not label %s as declared (SQLSTATE %s)', place, SQLSTATE), DETAIL = SQLERRM,
+                HINT = 'It is withheld until the admin labels it, or declares what its type can have.';
+        END;
+    END LOOP;
+END
+$$;
+
+-- A row of the trail for each column that the statement made and nobody has labelled.
+CREATE FUNCTION wal2lake.record_new_columns()
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+    INSERT INTO wal2lake.label_history (changed_at, session_role, changed_by, object_type, object_identity, object, attnum)
+    SELECT clock_timestamp(), session_user, wal2lake.caller(), 'table column', format('%I.%I.%I', n.nspname, c.relname, a.attname), c.oid, a.attnum
+      FROM (SELECT d.objid, NULL::int2
+              FROM pg_event_trigger_ddl_commands() AS d
+             WHERE d.classid = 'pg_class'::regclass AND d.command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+            UNION
+            SELECT f.relation, f.attnum FROM pg_event_trigger_ddl_commands() AS d, wal2lake.added_columns(d.command) AS f) AS made (relation, attnum)
+      JOIN pg_class c ON c.oid = made.relation AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
+      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'wal2lake'
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = coalesce(made.attnum, a.attnum) AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE NOT EXISTS (SELECT FROM pg_seclabel l
+                        WHERE l.objoid = c.oid AND l.classoid = 'pg_class'::regclass AND l.provider = 'wal2lake'
+                          AND (l.objsubid = a.attnum OR l.objsubid = 0 AND l.label = 'exclude'))
+     ORDER BY c.oid, a.attnum
+$$;
+
+-- Runs with the rights of the extension's owner, whoever runs the statement, and never makes it fail.
+CREATE FUNCTION wal2lake.meet_new_columns()
+RETURNS event_trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    BEGIN
+        PERFORM wal2lake.label_as_declared();
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING USING
+            MESSAGE = format('wal2lake could not look for declared labels (SQLSTATE %s)', SQLSTATE), DETAIL = SQLERRM,
+            HINT = 'What has no label is withheld until the admin labels it.';
+    END;
+    BEGIN
+        PERFORM wal2lake.record_new_columns();
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING USING
+            MESSAGE = format('wal2lake could not record that columns appeared (SQLSTATE %s)', SQLSTATE), DETAIL = SQLERRM,
+            HINT = 'The view wal2lake.unclassified has them all the same.';
+    END;
+END
+$$;
+COMMENT ON FUNCTION wal2lake.meet_new_columns() IS
+'Event trigger: labels columns and tables that were declared ahead, and records columns that appear without a label.';
+REVOKE ALL ON FUNCTION wal2lake.added_columns(pg_ddl_command), wal2lake.label_as_declared(), wal2lake.record_new_columns(),
+    wal2lake.meet_new_columns() FROM PUBLIC;
+
+-- Every statement that makes, renames or moves a table or gives it columns; some do so under another word.
+CREATE EVENT TRIGGER wal2lake_declared ON ddl_command_end
+    WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER SCHEMA', 'ALTER SEQUENCE', 'ALTER TABLE',
+                 'ALTER TYPE', 'ALTER VIEW', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+    EXECUTE FUNCTION wal2lake.meet_new_columns();
+ALTER EVENT TRIGGER wal2lake_declared ENABLE ALWAYS;
 
 REVOKE ALL ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION wal2lake.decode_frame(bytea, boolean) FROM PUBLIC;

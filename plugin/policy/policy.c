@@ -327,10 +327,13 @@ static void check_database_label(const ObjectAddress* object, const char* new_la
 /*
  * The trail, in the log and in the database: every change, who made it, what it was.
  * Labels hold no values. The outer user is who called the SECURITY DEFINER function
- * that labels, if one does.
+ * that labels, if one does. To remove what is not there is no change: a row without
+ * labels says that a column appeared.
  */
 static void record_label_change(const ObjectAddress* object, const char* old_label, const char* new_label)
 {
+    if (old_label == NULL && new_label == NULL)
+        return;
     keep_label_change(object, old_label, new_label);
     ereport(LOG, (errmsg("wal2lake: label on %s set to \"%s\" by role \"%s\", was \"%s\"",
                          getObjectDescription(object, false), new_label != NULL ? new_label : "",

@@ -32,6 +32,13 @@
 #define guc_malloc(level, size) malloc(size)
 #endif
 
+/* 16: a subcommand of ALTER TABLE that goes on to children says so in a field; before, it was of another kind. */
+#if PG_VERSION_NUM >= 160000
+#define adds_column(subtype) ((subtype) == AT_AddColumn)
+#else
+#define adds_column(subtype) ((subtype) == AT_AddColumn || (subtype) == AT_AddColumnRecurse)
+#endif
+
 /* 17: a change holds its tuples; before, each in a buffer. Either may be NULL. */
 #if PG_VERSION_NUM >= 170000
 #define tuple_of_change(tuple) (tuple)

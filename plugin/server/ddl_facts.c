@@ -1,6 +1,7 @@
 /*
  * What a finished DDL statement did to tables, schemas and types that neither rows
- * nor the shape of a table tell: for the event trigger of the extension (sql/).
+ * nor the shape of a table tell, and which columns it added: for the event triggers
+ * of the extension (sql/).
  *
  * From the statement only its kind and the names in it are read; never its text, a
  * default or a literal. Runs in backends that decode nothing.
@@ -29,9 +30,11 @@
 
 #include "core/ddl.h"
 
-/* PostgreSQL exports it itself from 16 on. */
+/* PostgreSQL exports them itself from 16 on. */
+extern PGDLLEXPORT Datum wal2lake_added_columns(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_ddl_facts(PG_FUNCTION_ARGS);
 
+PG_FUNCTION_INFO_V1(wal2lake_added_columns);
 PG_FUNCTION_INFO_V1(wal2lake_ddl_facts);
 
 /* A wal2lake.ddl_fact, in the order of its columns. What is NULL or 0 is NULL there. */
@@ -276,6 +279,65 @@ Datum wal2lake_ddl_facts(PG_FUNCTION_ARGS)
         default:
             break;
         }
+    }
+    return (Datum)0;
+}
+
+static void add_column(ReturnSetInfo* result, Oid relid, AttrNumber attnum)
+{
+    Datum values[2] = {ObjectIdGetDatum(relid), Int16GetDatum(attnum)};
+    bool nulls[2] = {false, false};
+
+    if (is_told_of(relid))
+        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * What tables that inherit got of it. One that had a column of that name still has its
+ * own, or inherits it from elsewhere too; below such a one nothing was written.
+ */
+static void add_inherited_columns(ReturnSetInfo* result, Oid relid, const char* name)
+{
+    List* parents;
+    List* children = find_all_inheritors(relid, NoLock, &parents);
+    ListCell* child;
+    ListCell* count;
+
+    forboth(child, children, count, parents)
+    {
+        HeapTuple tuple = lfirst_oid(child) != relid ? SearchSysCacheAttName(lfirst_oid(child), name) : NULL;
+        Form_pg_attribute attribute;
+
+        if (!HeapTupleIsValid(tuple))
+            continue;
+        attribute = (Form_pg_attribute)GETSTRUCT(tuple);
+        if (!attribute->attislocal && attribute->attinhcount == lfirst_int(count) &&
+            TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+            add_column(result, lfirst_oid(child), attribute->attnum);
+        ReleaseSysCache(tuple);
+    }
+}
+
+/* added_columns(command pg_ddl_command) returns table (relation oid, attnum int2): of ALTER, not of CREATE */
+Datum wal2lake_added_columns(PG_FUNCTION_ARGS)
+{
+    const CollectedCommand* command = (const CollectedCommand*)PG_GETARG_POINTER(0);
+    ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
+    ListCell* cell;
+
+    InitMaterializedSRF(fcinfo, 0);
+    if (command->type != SCT_AlterTable)
+        return (Datum)0;
+    foreach (cell, command->d.alterTable.subcmds) {
+        const CollectedATSubcmd* part = lfirst(cell);
+        const AlterTableCmd* statement = (const AlterTableCmd*)part->parsetree;
+
+        /* Without a number there was one of that name: ADD COLUMN IF NOT EXISTS. */
+        if (!IsA(statement, AlterTableCmd) || !adds_column(statement->subtype) ||
+            part->address.objectSubId <= 0)
+            continue;
+        add_column(result, part->address.objectId, (AttrNumber)part->address.objectSubId);
+        add_inherited_columns(result, part->address.objectId, castNode(ColumnDef, statement->def)->colname);
     }
     return (Datum)0;
 }

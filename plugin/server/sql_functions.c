@@ -21,6 +21,7 @@
 extern PGDLLEXPORT Datum wal2lake_decode_frame(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_default_domain(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_label_action(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum wal2lake_label_fault(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_is_admin(PG_FUNCTION_ARGS);
 
 extern PGDLLEXPORT Datum wal2lake_key_digits(PG_FUNCTION_ARGS);
@@ -28,6 +29,7 @@ extern PGDLLEXPORT Datum wal2lake_key_digits(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(wal2lake_decode_frame);
 PG_FUNCTION_INFO_V1(wal2lake_default_domain);
 PG_FUNCTION_INFO_V1(wal2lake_label_action);
+PG_FUNCTION_INFO_V1(wal2lake_label_fault);
 PG_FUNCTION_INFO_V1(wal2lake_is_admin);
 PG_FUNCTION_INFO_V1(wal2lake_key_digits);
 
@@ -98,6 +100,18 @@ Datum wal2lake_label_action(PG_FUNCTION_ARGS)
     w2l_verdict verdict = w2l_verdict_of_label(label, strlen(label), w2l_type_of(type, type_is_enum(type)));
 
     PG_RETURN_TEXT_P(cstring_to_text(w2l_action_name(verdict.action)));
+}
+
+/* label_fault(label text): why it cannot be a column's label; NULL where it can */
+Datum wal2lake_label_fault(PG_FUNCTION_ARGS)
+{
+    char* label = text_to_cstring(PG_GETARG_TEXT_PP(0));
+    char reason[300];
+    w2l_column_label parsed;
+
+    if (w2l_parse_column_label(label, strlen(label), &parsed, reason, sizeof(reason)))
+        PG_RETURN_NULL();
+    PG_RETURN_TEXT_P(cstring_to_text(reason));
 }
 
 const Wal2lakePolicy* preloaded_policy(void)

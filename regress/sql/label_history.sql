@@ -35,6 +35,46 @@ ALTER TABLE parent DETACH PARTITION leaf;
 SELECT * FROM history;
 SELECT count(*), count(DISTINCT session_role = session_user), bool_and(changed_at > now() - interval '1 hour'),
        bool_and(object::regclass IS NOT NULL) FROM wal2lake.label_history;
+-- A column that appears without a label: made, added, added to what inherits; by whom. Not one that is there, undone, labelled
+-- at once, of a partition, of a table that is kept in, or temporary.
+SELECT wal2lake.declare('public', 'fresh', '{id,late}', '{green,green}');
+GRANT CREATE ON SCHEMA public TO history_admin;
+DELETE FROM wal2lake.label_history;
+SET ROLE history_admin;
+CREATE TABLE fresh (id int, note text);
+ALTER TABLE fresh ADD COLUMN late int, ADD COLUMN more int, ADD COLUMN IF NOT EXISTS note text;
+CREATE TABLE heir (own int, same int) INHERITS (fresh);
+CREATE TABLE other_parent (twice int);
+CREATE TABLE heir_of_two () INHERITS (heir, other_parent);
+ALTER TABLE fresh ADD COLUMN same int, ADD COLUMN twice int;
+ALTER TABLE fresh ADD COLUMN given int;
+ALTER TABLE ONLY fresh ALTER COLUMN given SET DEFAULT 1;
+CREATE TABLE copied AS SELECT 1 AS one WHERE false;
+SELECT 1 AS two INTO copied_too WHERE false;
+BEGIN;
+ALTER TABLE fresh ADD COLUMN undone int;
+ROLLBACK;
+CREATE TABLE root (id int, day int) PARTITION BY LIST (day);
+CREATE TABLE first PARTITION OF root FOR VALUES IN (1);
+ALTER TABLE root ADD COLUMN added int;
+CREATE TYPE shape AS (id int);
+CREATE TABLE typed OF shape;
+ALTER TYPE shape ADD ATTRIBUTE added int CASCADE;
+CREATE TEMPORARY TABLE passing (id int);
+CREATE VIEW seen AS SELECT 1 AS one;
+SECURITY LABEL FOR wal2lake ON TABLE copied IS 'exclude';
+ALTER TABLE copied ADD COLUMN kept_in int;
+ALTER TABLE copied_too RENAME COLUMN two TO second;
+RESET ROLE;
+SECURITY LABEL FOR wal2lake ON COLUMN fresh.note IS NULL;
+SELECT changed_by, own_rights, object_type, object_identity, attnum, old_label, new_label FROM history ORDER BY object_identity, attnum;
+SELECT count(*), count(ran_as), bool_and(session_role = session_user), bool_and(object::regclass IS NOT NULL)
+  FROM wal2lake.label_history WHERE old_label IS NULL AND new_label IS NULL;
+SELECT wal2lake.declare('public', 'fresh', '{}', '{}');
+DROP TABLE fresh, heir, heir_of_two, other_parent, copied, copied_too, root, typed, passing;
+DROP VIEW seen;
+DROP TYPE shape;
+REVOKE CREATE ON SCHEMA public FROM history_admin;
 -- Nobody writes it, or reads it without being allowed to.
 SET ROLE history_admin;
 SELECT count(*) FROM wal2lake.label_history;

@@ -45,8 +45,8 @@ def test_ddl_is_in_the_lake_among_the_rows(source):
     assert [line.get("kind") or line["op"] for line in seen] == [
         "INSERT", "RENAME_COLUMN", "REWRITE", "ALTER_COLUMN_TYPE", "INSERT", "RENAME_TABLE", "INSERT", "UPDATE", "DELETE", "DROP_TABLE",
         "INSERT"]
-    # A row that was written and one that was deleted: the rows of wal2lake.ddl count, as rows do.
-    assert [line["ordinal"] for line in seen[:6]] == [1, 2, 4, 6, 8, 9]
+    # A row that was written and one that was deleted: the rows of wal2lake.ddl count, as rows do; so does that of the trail, for the new column.
+    assert [line["ordinal"] for line in seen[:6]] == [1, 2, 4, 6, 9, 10]
     column, rewrite, _, _, table = seen[1:6]
     assert (column["table"], column["column"], column["attnum"], column["old_name"]) == ("public.t", "mail", 2, "email")
     assert (table["table"], table["old_name"], table["oid"]) == ("public.people", "t", rewrite["oid"])
