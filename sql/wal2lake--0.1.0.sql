@@ -671,6 +671,51 @@ AS $$
             < array_position(ARRAY['green', 'yellow', 'orange', 'red', 'regulated_red'], split_part(old_label, ' ', 1)))
 $$;
 
+-- What waits: declarations for what never came, and columns for a label.
+CREATE FUNCTION wal2lake.check_waiting()
+RETURNS TABLE (severity text, code text, object text, finding text, fix text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH waiting AS (
+        -- Of each the last that the trail has of it. The rows that a restore writes itself come after those that it brings.
+        SELECT format('%I.%I.%I', u.schema_name, u.table_name, u.column_name) AS name, h.*
+          FROM wal2lake.unclassified u
+          JOIN pg_namespace n ON n.nspname = u.schema_name
+          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = u.table_name
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = u.column_name
+          LEFT JOIN (SELECT DISTINCT ON (object, attnum) object, attnum, changed_at, changed_by, old_label, new_label
+                       FROM wal2lake.label_history WHERE object_type = 'table column'
+                      ORDER BY object, attnum, changed_at DESC) AS h
+                 ON h.object = c.oid AND h.attnum = a.attnum
+         WHERE u.table_is_emitted
+    ), longest AS (
+        SELECT w.*, to_char(w.changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') AS since
+          FROM waiting w ORDER BY w.changed_at NULLS FIRST, w.name LIMIT 1
+    )
+    SELECT 'warning', 'unclassified', l.name,
+           CASE WHEN l.since IS NULL THEN 'Without a label, and withheld, since before '
+                     || coalesce((SELECT to_char(min(changed_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') FROM wal2lake.label_history), 'now') || '.'
+                WHEN l.new_label IS NOT NULL THEN format('Withheld: the label that it had on %s is gone.', l.since)
+                WHEN l.old_label IS NOT NULL THEN format('Withheld: its label was removed by %s, %s.', l.changed_by, l.since)
+                ELSE format('Without a label, and withheld, since a migration by %s, %s. Columns that appeared in that minute: %s.', l.changed_by, l.since,
+                            (SELECT count(*) FROM wal2lake.label_history h
+                              WHERE h.old_label IS NULL AND h.new_label IS NULL
+                                AND date_trunc('minute', h.changed_at) = date_trunc('minute', l.changed_at))) END
+           || format(' Columns without a label in tables that are sent: %s.', (SELECT count(*) FROM waiting)),
+           'Label it, "... drop" if it is to be withheld. SELECT * FROM wal2lake.unclassified lists all.'
+      FROM longest l
+    UNION ALL
+    SELECT CASE WHEN d.declared_at < now() - interval '7 days' THEN 'warning' ELSE 'info' END, 'declared-unmatched',
+           CASE d.column_name WHEN '' THEN format('%I.%I', d.schema_name, d.table_name)
+                ELSE format('%I.%I.%I', d.schema_name, d.table_name, d.column_name) END,
+           format('Declared "%s" by %s, %s, and has not come since.', d.label, d.declared_by,
+                  to_char(d.declared_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
+           'Look whether its name is right and its migration has run; take it out of the policy if it will not come.'
+      FROM wal2lake.declared d
+     WHERE d.matched_at IS NULL
+$$;
+
 CREATE FUNCTION wal2lake.check()
 RETURNS TABLE (severity text, code text, object text, finding text, fix text)
 LANGUAGE plpgsql
@@ -685,13 +730,15 @@ BEGIN
     SELECT f.*
       FROM (SELECT * FROM wal2lake.check_ways_out()
             UNION ALL SELECT * FROM wal2lake.check_keys()
-            UNION ALL SELECT * FROM wal2lake.check_labels()) AS f
+            UNION ALL SELECT * FROM wal2lake.check_labels()
+            UNION ALL SELECT * FROM wal2lake.check_waiting()) AS f
      ORDER BY array_position(ARRAY['error', 'warning', 'info'], f.severity), f.code, f.object;
 END
 $$;
 COMMENT ON FUNCTION wal2lake.check() IS
-'What a reviewer of the policy looks at, in this database on this server: who gets past the labels, the keys, labels that may not be what was meant. severity: error (values or keys are open, or decoding stops), warning, info. fix: SQL for psql where it ends with a semicolon, to be run as it stands; else a sentence of advice, or nothing. For the wal2lake admin role.';
-REVOKE ALL ON FUNCTION wal2lake.check_ways_out(), wal2lake.check_keys(), wal2lake.check_labels(), wal2lake.check() FROM PUBLIC;
+'What a reviewer of the policy looks at, in this database on this server: who gets past the labels, the keys, labels that may not be what was meant, and what waits for one. severity: error (values or keys are open, or decoding stops), warning, info. fix: SQL for psql where it ends with a semicolon, to be run as it stands; else a sentence of advice, or nothing. For the wal2lake admin role.';
+REVOKE ALL ON FUNCTION wal2lake.check_ways_out(), wal2lake.check_keys(), wal2lake.check_labels(), wal2lake.check_waiting(), wal2lake.check()
+    FROM PUBLIC;
 
 -- ---- tokens by SQL ----
 

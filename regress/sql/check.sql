@@ -68,6 +68,42 @@ SECURITY LABEL FOR wal2lake ON TABLE attached IS 'inherit';
 UPDATE pg_seclabel SET label = 'purple' WHERE objoid = 'people'::regclass AND objsubid = 4;
 UPDATE pg_seclabel SET label = 'red plaid' WHERE objoid = 'people'::regclass AND objsubid = 5;
 SELECT * FROM findings() WHERE code NOT IN ('key', 'key-not-named', 'messages-open');
+-- What waits. The column that has waited longest, how many there are, and what brought it.
+CREATE FUNCTION waiting() RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT concat_ws('|', severity, object, finding, fix) FROM findings() WHERE code IN ('unclassified', 'declared-unmatched')
+$$;
+CREATE TABLE waits (id int, first int, "Sec.ond" int, third int);
+SELECT waiting();
+SELECT count(*) FROM wal2lake.classify('waits', 'green', 'id');
+UPDATE wal2lake.label_history SET changed_at = '2026-01-02 03:04:05+00' WHERE object = 'waits'::regclass AND attnum IN (3, 4);
+UPDATE wal2lake.label_history SET changed_at = '2026-01-02 03:04:59+00', changed_by = 'a "migrator"' WHERE object = 'waits'::regclass AND attnum = 3;
+UPDATE wal2lake.label_history SET changed_at = '2026-01-02 03:05:00+00' WHERE object = 'waits'::regclass AND attnum = 2 AND new_label IS NULL;
+SELECT waiting();
+SELECT count(*) FROM wal2lake.classify('waits', 'green', 'third');
+SELECT waiting();
+SELECT count(*) FROM wal2lake.classify('waits', 'green');
+SELECT waiting();
+SECURITY LABEL FOR wal2lake ON COLUMN waits.first IS NULL;
+SELECT waiting();
+DELETE FROM pg_seclabel WHERE objoid = 'waits'::regclass AND objsubid = 4;
+SELECT waiting();
+-- From before the trail.
+DELETE FROM wal2lake.label_history WHERE object = 'waits'::regclass AND attnum = 2;
+SELECT waiting();
+DELETE FROM wal2lake.label_history;
+SELECT waiting();
+DROP TABLE waits;
+-- A declaration that nothing has matched; a week later it is a warning.
+SELECT wal2lake.declare('public', 'comes "late"', '{a,"",b}', '{green,exclude,red drop}');
+SELECT wal2lake.declare('public', 'came', '{a}', '{green}');
+CREATE TABLE came (a int);
+DROP TABLE came;
+SELECT waiting();
+UPDATE wal2lake.declared SET declared_at = declared_at - interval '7 days 1 hour' WHERE column_name = 'b';
+SELECT waiting();
+SELECT wal2lake.declare('public', 'comes "late"', '{}', '{}'), wal2lake.declare('public', 'came', '{}', '{}');
+SELECT waiting();
+DROP FUNCTION waiting;
 -- For the admin alone; the parts of it for nobody.
 CREATE ROLE check_admin IN ROLE wal2lake_admin;
 SET ROLE wal2lake_owner;
