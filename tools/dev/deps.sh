@@ -14,7 +14,7 @@ libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
 prometheus-cpp-dev libcpp-httplib-dev libcurl4-openssl-dev libpugixml-dev
 libgtest-dev libgmock-dev
 clang libclang-rt-14-dev
-libyaml-cpp-dev libpg-query-dev
+libyaml-cpp-dev libpg-query-dev libprotobuf-c-dev
 python3 python3-protobuf python3-zstandard python3-xxhash python3-psycopg2 python3-pytest python3-venv python3-yaml python3-ahocorasick
 openssl systemd util-linux zstd iproute2 git"
 case "${1:-}" in

@@ -51,7 +51,8 @@ command_layer() {
 # Each of them is compiled once, behind a header of ours.
 heavy_headers_once() {
     local header users
-    for header in CLI/CLI.hpp 'toml\+\+/toml.h' nlohmann/json.hpp httplib.h prometheus/text_serializer.h pugixml.hpp curl/curl.h 'yaml-cpp/[a-z]+\.h'; do
+    for header in CLI/CLI.hpp 'toml\+\+/toml.h' nlohmann/json.hpp httplib.h prometheus/text_serializer.h pugixml.hpp curl/curl.h \
+        'yaml-cpp/[a-z]+\.h' pg_query.h pg_query/pg_query.pb-c.h; do
         users=$(grep -rlE "#include *<$header>" tools/wal2lake | wc -l)
         [ "$users" -le 1 ] || echo "$header is included by $users files of tools/wal2lake"
     done
@@ -113,6 +114,13 @@ no_failpoints() {
     strings --data "$command" | grep -xF "$names"
 }
 
+# libpg_query's archive has a copy of xxhash, which must not take the place of the one that we were compiled for.
+one_xxhash() {
+    local command=build/release/tools/wal2lake/wal2lake
+    [ -f "$command" ] || { echo "$command is not built"; return; }
+    nm "$command" | grep -E ' [TtW] XXH'
+}
+
 # Says nothing exactly where all is well; what ends badly must not be silent.
 analysis() {
     /usr/bin/python3 tools/dev/tidy.py "$1" || echo "tools/dev/tidy.py $1 failed"
@@ -132,6 +140,7 @@ check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.
 check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
 check "no symbol is left for load time" undefined_symbols
 check "nothing of the failpoints is in the command" no_failpoints
+check "xxhash is the system's library" one_xxhash
 check "names of Python are defined and used" python_names
 check "cppcheck" analysis cppcheck
 check "clang-tidy" analysis product

@@ -1,0 +1,113 @@
+// How a script falls into statements.
+#include "policy_code/sql_script.h"
+
+#include <gtest/gtest.h>
+
+namespace wal2lake
+{
+namespace
+{
+
+using Texts = std::vector<std::string>;
+
+Texts Split(const std::string& script)
+{
+    Texts texts;
+    for (const SqlStatement& statement : SplitScript(script)) {
+        EXPECT_EQ(script.substr(statement.offset, statement.text.size()), statement.text);
+        texts.emplace_back(statement.text);
+    }
+    return texts;
+}
+
+TEST(SqlScript, StatementsEndAtTheirSemicolons)
+{
+    EXPECT_EQ(Split("SELECT 1;\n-- a comment;\n  SELECT 2 ;;\n/* a; /* b; */ c; */ SELECT 3"),
+              (Texts{"SELECT 1", "SELECT 2", "SELECT 3"}));
+    EXPECT_EQ(Split(""), Texts{});
+    EXPECT_EQ(Split(" \n-- nothing"), Texts{});
+    EXPECT_EQ(Split("CREATE RULE r AS ON DELETE TO t DO (SELECT 1; SELECT 2); SELECT 3"),
+              (Texts{"CREATE RULE r AS ON DELETE TO t DO (SELECT 1; SELECT 2)", "SELECT 3"}));
+}
+
+TEST(SqlScript, SemicolonsInQuotesEndNothing)
+{
+    EXPECT_EQ(Split("A ';' B; C"), (Texts{"A ';' B", "C"}));
+    EXPECT_EQ(Split("A 'it''s;' B; C"), (Texts{"A 'it''s;' B", "C"}));
+    EXPECT_EQ(Split(R"(A E'it\';' B; C)"), (Texts{R"(A E'it\';' B)", "C"}));
+    // Here the backslash is one of its letters.
+    EXPECT_EQ(Split(R"(A 'it\'; B)"), (Texts{R"(A 'it\')", "B"}));
+    EXPECT_EQ(Split(R"(A namee'it\'; B)"), (Texts{R"(A namee'it\')", "B"}));
+    EXPECT_EQ(Split(R"(A "x;""y;" B; C)"), (Texts{R"(A "x;""y;" B)", "C"}));
+    EXPECT_EQ(Split("A $$ ; $a$ ; $$ B; C"), (Texts{"A $$ ; $a$ ; $$ B", "C"}));
+    EXPECT_EQ(Split("A $f_1$ ; $$ ; $f_1$ B; C"), (Texts{"A $f_1$ ; $$ ; $f_1$ B", "C"}));
+    EXPECT_EQ(Split("A a$$b; C$$"), (Texts{"A a$$b", "C$$"}));
+    EXPECT_EQ(Split("A $1; B"), (Texts{"A $1", "B"}));
+}
+
+TEST(SqlScript, LinesOfPsqlArePassedOver)
+{
+    EXPECT_EQ(Split("\\restrict 5aB;'x\n\nSELECT 1;\n\\connect \"a;b\"\nSELECT 2;\n\\unrestrict 5aB;'x\n"),
+              (Texts{"SELECT 1", "SELECT 2"}));
+    // Inside of quotes they are none.
+    EXPECT_EQ(Split("A \"x\n\\y;\" B; C"), (Texts{"A \"x\n\\y;\" B", "C"}));
+    EXPECT_EQ(Split("A $$\n\\y;\n$$; C"), (Texts{"A $$\n\\y;\n$$", "C"}));
+}
+
+TEST(SqlScript, RowsOfCopyArePassedOver)
+{
+    EXPECT_EQ(Split("COPY public.t (a, b) FROM stdin;\n1\tit's; CREATE TABLE x (a "
+                    "int);\n\\N\t\\.x\n\\.\n\nSELECT 1;"),
+              (Texts{"COPY public.t (a, b) FROM stdin", "SELECT 1"}));
+    EXPECT_EQ(Split("copy t from stdin;\r\n\\.\r\nSELECT 1;"), (Texts{"copy t from stdin", "SELECT 1"}));
+    EXPECT_EQ(Split("COPY t TO stdout;\nSELECT 1;"), (Texts{"COPY t TO stdout", "SELECT 1"}));
+}
+
+TEST(SqlScript, WhateverIsOpenEndsWithTheScript)
+{
+    for (const std::string open :
+         {"'", "\"", "$$", "$a$", "/*", "/* /* */", "(", "((", "E'\\", "--", "\\", "$", "$a"})
+        EXPECT_EQ(Split("SELECT 1; SELECT 2 " + open).size(), 2U) << open;
+    EXPECT_EQ(Split("COPY t FROM stdin;\n1"), (Texts{"COPY t FROM stdin"}));
+    EXPECT_EQ(Split("COPY t FROM stdin;"), (Texts{"COPY t FROM stdin"}));
+}
+
+TEST(SqlScript, FirstWords)
+{
+    EXPECT_EQ(FirstWords("create /* a */ Unlogged\n-- b\nTABLE public.t (", 4),
+              (Texts{"CREATE", "UNLOGGED", "TABLE", "PUBLIC"}));
+    EXPECT_EQ(FirstWords("CREATE TABLE \"x\" (", 5), (Texts{"CREATE", "TABLE"}));
+    EXPECT_EQ(FirstWords("SET search_path=public", 5), (Texts{"SET", "SEARCH_PATH"}));
+    EXPECT_EQ(FirstWords("ALTER TABLE t", 1), Texts{"ALTER"});
+    EXPECT_EQ(FirstWords("", 1), Texts{});
+    EXPECT_EQ(FirstWords("(SELECT 1)", 1), Texts{});
+}
+
+TEST(SqlScript, Elements)
+{
+    const std::string text =
+        "CREATE TABLE \"a(,\" (\n  a numeric(3,2) DEFAULT f(1, ')'),\n  \"b,\" text /* , */,\n"
+        "  CHECK ((a > 1))\n) PARTITION BY LIST (a, b)";
+    const std::vector<std::string_view> elements = SplitElements(text);
+    ASSERT_EQ(elements.size(), 3U);
+    EXPECT_EQ(elements[0], "a numeric(3,2) DEFAULT f(1, ')')");
+    EXPECT_EQ(elements[1], "\"b,\" text /* , */");
+    EXPECT_EQ(elements[2], "CHECK ((a > 1))");
+    EXPECT_TRUE(SplitElements("CREATE TABLE t (a int, b").empty());
+    EXPECT_TRUE(SplitElements("CREATE TABLE t").empty());
+}
+
+TEST(SqlScript, Lines)
+{
+    const LineIndex lines("a\nbc\n\nd");
+    EXPECT_EQ(lines.LineOf(0), 1U);
+    EXPECT_EQ(lines.LineOf(1), 1U);
+    EXPECT_EQ(lines.LineOf(2), 2U);
+    EXPECT_EQ(lines.LineOf(5), 3U);
+    EXPECT_EQ(lines.LineOf(6), 4U);
+    EXPECT_EQ(lines.LineOf(100), 4U);
+    EXPECT_EQ(LineIndex("").LineOf(0), 1U);
+}
+
+} // namespace
+} // namespace wal2lake

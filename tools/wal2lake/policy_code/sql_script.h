@@ -1,0 +1,46 @@
+// Splits a script into statements as psql does, for structure.h. Done here and not by
+// the server's scanner, because that knows neither psql's backslash lines nor the rows
+// behind COPY, gives up a whole file at the first thing that is newer than itself, and
+// what stands inside of quotes must be known to pass over the others.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wal2lake
+{
+
+struct SqlStatement {
+    // From its first word to before its semicolon. Points into the script.
+    std::string_view text;
+    // Of the text in the script, in bytes.
+    size_t offset = 0;
+};
+
+// The statements in order, without psql's backslash lines, rows of COPY, and the blanks
+// and comments before a statement. Whatever the bytes are, it ends.
+std::vector<SqlStatement> SplitScript(std::string_view script);
+
+// The words with which a statement begins, in capitals, comments passed over: at most
+// `count`, up to the first that is no plain word.
+std::vector<std::string> FirstWords(std::string_view statement, size_t count);
+
+// The parts of the list in the first parentheses of `text`, at its commas: elements of a
+// CREATE TABLE. Empty where there is no such list or it does not end.
+std::vector<std::string_view> SplitElements(std::string_view text);
+
+// Finds the line, from 1, of an offset.
+class LineIndex
+{
+  public:
+    explicit LineIndex(std::string_view text);
+    size_t LineOf(size_t offset) const;
+
+  private:
+    // Where each line begins.
+    std::vector<size_t> starts_;
+};
+
+} // namespace wal2lake
