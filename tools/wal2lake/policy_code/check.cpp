@@ -1,0 +1,448 @@
+#include "policy_code/check.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "core/token.h"
+#include "policy_code/codes.h"
+#include "policy_code/label_text.h"
+#include "policy_code/lexicon.h"
+#include "policy_code/policy_index.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+// Changes of one letter each that make one name of the other; more than `most` is most + 1.
+size_t Distance(std::string_view a, std::string_view b, size_t most)
+{
+    if (a.size() > b.size() + most || b.size() > a.size() + most)
+        return most + 1;
+    std::vector<size_t> row(b.size() + 1);
+    for (size_t j = 0; j < row.size(); j++)
+        row[j] = j;
+    for (size_t i = 0; i < a.size(); i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b.size(); j++) {
+            const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return std::min(row.back(), most + 1);
+}
+
+bool IsNear(std::string_view a, std::string_view b)
+{
+    const size_t most = std::min(a.size(), b.size()) < 6 ? 1 : 2;
+    return Distance(a, b, most) <= most;
+}
+
+std::string Listed(const std::vector<std::string>& names)
+{
+    std::string text;
+    for (const std::string& name : names)
+        text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+// A column that both the policy and, where there is one, the structure know.
+struct Decided {
+    const TableEntry* table = nullptr;
+    const ColumnEntry* entry = nullptr;
+    const SchemaColumn* column = nullptr;
+    LabelFacts facts;
+
+    const SchemaType* type() const { return column == nullptr ? nullptr : &column->type; }
+    std::string Object() const { return ObjectName(table->schema, table->table, entry->name); }
+    bool is_clear() const { return facts.wrong.empty() && facts.is_clear(); }
+};
+
+class Checker
+{
+  public:
+    Checker(const Policy& policy, const Schema* structure, const std::string& structure_file,
+            const std::vector<Dictionary>& dictionaries)
+        : policy_(policy), index_(policy), structure_(structure), structure_file_(structure_file)
+    {
+        for (const Dictionary& dictionary : dictionaries)
+            for (const std::string& column : dictionary.ignored_columns)
+                ignored_.emplace(Reference{dictionary.schema, dictionary.table, column}, dictionary.place);
+    }
+
+    std::vector<PolicyFinding> Check();
+
+  private:
+    void Find(std::string_view code, const Place& place, std::string object, std::string text,
+              std::string fix);
+    void FindAbout(std::string_view code, const Decided& decided, std::string text, std::string fix);
+    void CheckTable(const TableEntry& entry);
+    void CheckStaleTable(const TableEntry& entry);
+    void CheckColumns(const TableEntry& entry, const SchemaTable* table);
+    bool CheckColumn(const TableEntry& entry, const ColumnEntry& column, const SchemaTable* table);
+    void CheckLabel(const TableEntry& entry, const ColumnEntry& column, const SchemaColumn* known);
+    void CheckMissing(const TableEntry& entry, const SchemaTable& table);
+    void CheckMissingTables();
+    void CheckGenerated(const Decided& decided);
+    void CheckReferences(const Decided& decided);
+    void CheckName(const Decided& decided);
+    void CheckSameName(const Decided& decided);
+    void CheckFewValues(const Decided& decided);
+    const Decided* DecidedOf(const Reference& name) const;
+
+    const Policy& policy_;
+    PolicyIndex index_;
+    const Schema* structure_;
+    const std::string& structure_file_;
+    std::map<Reference, Place> ignored_;
+    std::map<Reference, Decided> decided_;
+    // Names that a misspelt one was taken for: their being missing is the same mistake.
+    std::set<Reference> meant_;
+    // By name and family of the type (0 where that is not known): those that are orange or above.
+    std::map<std::pair<std::string_view, unsigned>, std::vector<const Decided*>> closed_;
+    std::vector<PolicyFinding> findings_;
+};
+
+void Checker::Find(std::string_view code, const Place& place, std::string object, std::string text,
+                   std::string fix)
+{
+    findings_.push_back(MakeFinding(code, place, std::move(object), std::move(text), std::move(fix)));
+}
+
+void Checker::FindAbout(std::string_view code, const Decided& decided, std::string text, std::string fix)
+{
+    Find(code, decided.entry->place, decided.Object(), std::move(text), std::move(fix));
+}
+
+// The way out of what may be right after all.
+std::string OrReview(const std::string& fix)
+{
+    return fix + "; or, if that is right, say why: {label: ..., reviewed: \"...\"}";
+}
+
+void Checker::CheckTable(const TableEntry& entry)
+{
+    if (structure_ == nullptr) {
+        CheckColumns(entry, nullptr);
+        return;
+    }
+    const SchemaTable* table = structure_->Find(entry.schema, entry.table);
+    const std::string object = ObjectName(entry.schema, entry.table);
+    if (table == nullptr)
+        CheckStaleTable(entry);
+    else if (table->is_partition)
+        Find("not-a-root", entry.place, object, "this is a partition, and its root's labels hold for it",
+             "delete the document, and label the columns in that of the partitioned table");
+    else
+        CheckColumns(entry, table);
+}
+
+void Checker::CheckStaleTable(const TableEntry& entry)
+{
+    const std::string object = ObjectName(entry.schema, entry.table);
+    const std::string remove = "delete the document, unless a migration that is to come creates the table";
+    if (std::find(structure_->views.begin(), structure_->views.end(), object) != structure_->views.end()) {
+        Find("not-a-table", entry.place, object,
+             "this is a view or a foreign table, whose rows are never sent",
+             "delete the document, and label the tables that it reads");
+        return;
+    }
+    std::vector<const SchemaTable*> near;
+    for (const SchemaTable& table : structure_->tables)
+        if (!table.is_partition && index_.Table(table.schema, table.name) == nullptr &&
+            IsNear(entry.schema + "." + entry.table, table.schema + "." + table.name))
+            near.push_back(&table);
+    if (near.size() != 1) {
+        Find("stale-table", entry.place, object, "there is no such table", remove);
+        return;
+    }
+    meant_.insert({near[0]->schema, near[0]->name, ""});
+    const std::string name = ObjectName(near[0]->schema, near[0]->name);
+    Find("misspelt", entry.place, object, "there is no such table; did you mean " + name + "?",
+         "write " + name + ", which has no document yet");
+}
+
+void Checker::CheckColumns(const TableEntry& entry, const SchemaTable* table)
+{
+    for (const ColumnEntry& column : entry.columns)
+        if (table == nullptr || CheckColumn(entry, column, table))
+            CheckLabel(entry, column, table == nullptr ? nullptr : table->Find(column.name));
+    if (table != nullptr && entry.label != "exclude")
+        CheckMissing(entry, *table);
+}
+
+// False where the table has no such column.
+bool Checker::CheckColumn(const TableEntry& entry, const ColumnEntry& column, const SchemaTable* table)
+{
+    if (table->Find(column.name) != nullptr)
+        return true;
+    const std::string object = ObjectName(entry.schema, entry.table, column.name);
+    std::vector<std::string> near;
+    for (const SchemaColumn& each : table->columns)
+        if (index_.Column(entry.schema, entry.table, each.name) == nullptr && IsNear(column.name, each.name))
+            near.push_back(each.name);
+    if (near.size() != 1) {
+        Find("stale-column", column.place, object, "the table has no such column",
+             near.empty() ? "delete the line, unless a migration that is to come adds the column"
+                          : "delete the line, or write the name of one that has no label: " + Listed(near));
+        return false;
+    }
+    meant_.insert({entry.schema, entry.table, near[0]});
+    Find("misspelt", column.place, object, "the table has no such column; did you mean \"" + near[0] + "\"?",
+         "write " + near[0] + ", which has no label yet");
+    return false;
+}
+
+void Checker::CheckLabel(const TableEntry& entry, const ColumnEntry& column, const SchemaColumn* known)
+{
+    const std::string object = ObjectName(entry.schema, entry.table, column.name);
+    if (column.label.empty()) {
+        if (entry.label != "exclude")
+            Find("unlabelled", column.place, object, "nobody has decided what becomes of the column",
+                 "write a label instead of TODO; red drop withholds the values until somebody knows better");
+        return;
+    }
+    const LabelFacts of_any = FactsOfLabel(column.label, nullptr);
+    if (!of_any.wrong.empty()) {
+        Find("odd-label", column.place, object, of_any.wrong, of_any.fix);
+        return;
+    }
+    Decided decided{&entry, &column, known, of_any};
+    if (known != nullptr) {
+        decided.facts = FactsOfLabel(column.label, &known->type);
+        if (!decided.facts.wrong.empty())
+            Find("impossible-action", column.place, object, decided.facts.wrong, decided.facts.fix);
+    }
+    if (entry.label != "exclude")
+        decided_.emplace(Reference{entry.schema, entry.table, column.name}, std::move(decided));
+}
+
+void Checker::CheckMissing(const TableEntry& entry, const SchemaTable& table)
+{
+    for (const SchemaColumn& column : table.columns)
+        if (index_.Column(entry.schema, entry.table, column.name) == nullptr &&
+            !meant_.contains({entry.schema, entry.table, column.name}))
+            Find("unlabelled", entry.place, ObjectName(entry.schema, entry.table, column.name),
+                 "the column (" + structure_file_ + ", line " + std::to_string(column.line) +
+                     ") is not in the document",
+                 "add a line for it; red drop withholds the values until somebody knows better");
+}
+
+void Checker::CheckMissingTables()
+{
+    for (const SchemaTable& table : structure_->tables)
+        if (!table.is_partition && index_.Table(table.schema, table.name) == nullptr &&
+            !meant_.contains({table.schema, table.name, ""}))
+            Find("missing-table", Place{structure_file_, table.line}, ObjectName(table.schema, table.name),
+                 "the table has no document, so nothing of it is sent",
+                 "write one with wal2lake policy export; label: exclude says that the table is not to be "
+                 "sent");
+}
+
+const Decided* Checker::DecidedOf(const Reference& name) const
+{
+    const auto found = decided_.find(name);
+    return found == decided_.end() ? nullptr : &found->second;
+}
+
+void Checker::CheckGenerated(const Decided& decided)
+{
+    if (decided.column == nullptr)
+        return;
+    std::vector<std::string> closed;
+    for (const std::string& name : decided.column->generated_from) {
+        const Decided* read = DecidedOf({decided.table->schema, decided.table->table, name});
+        if (read == nullptr || !read->is_clear())
+            closed.push_back(name);
+    }
+    if (!closed.empty())
+        FindAbout("generated-copy", decided,
+                  "the column is sent in clear, and is generated from " + Listed(closed) + ", which is not",
+                  OrReview("write " + std::string(w2l_class_name(decided.facts.data_class)) +
+                           " drop, or the class of what it is generated from with drop"));
+}
+
+// The domain that a hashed column is in, written or its own.
+std::string DomainOf(const Decided& decided)
+{
+    if (!decided.facts.domain.empty())
+        return decided.facts.domain;
+    std::array<char, W2L_MAX_DOMAIN + 1> domain{};
+    if (w2l_default_domain(decided.table->schema.c_str(), decided.table->table.c_str(),
+                           decided.entry->name.c_str(), domain.data(), domain.size()) != W2L_OK)
+        return "";
+    return domain.data();
+}
+
+void Checker::CheckReferences(const Decided& decided)
+{
+    if (decided.column == nullptr)
+        return;
+    for (const Reference& reference : decided.column->references) {
+        const Decided* other = DecidedOf(reference);
+        if (other == nullptr || other == &decided || !other->facts.wrong.empty())
+            continue;
+        const w2l_action mine = decided.facts.action;
+        const bool same_domain = mine != W2L_ACTION_HASH || DomainOf(decided) == DomainOf(*other);
+        if (mine == other->facts.action && same_domain)
+            continue;
+        const std::string theirs = ObjectName(reference.schema, reference.table, reference.column);
+        FindAbout("reference-differs", decided,
+                  "the column references " + theirs + ", and " +
+                      (mine == other->facts.action
+                           ? "is hashed in another domain, so that the two do not join"
+                           : "is " + std::string(OutcomeOf(mine)) + " where that is " +
+                                 std::string(OutcomeOf(other->facts.action))),
+                  OrReview("give both the same label, in the same domain where they are hashed"));
+    }
+}
+
+void Checker::CheckName(const Decided& decided)
+{
+    const std::optional<RedName> red = RedNameOf(decided.table->table, decided.entry->name, decided.type());
+    if (red)
+        FindAbout("named-like-red", decided,
+                  "the column is sent in clear, and has the name of " + std::string(red->what),
+                  OrReview("write " + (red->domain.empty() ? "red drop"
+                                                           : "red hash domain=" + std::string(red->domain))));
+    const auto ignored = ignored_.find({decided.table->schema, decided.table->table, decided.entry->name});
+    if (ignored != ignored_.end())
+        FindAbout("ignored-column", decided,
+                  "the column is sent in clear, and " + ignored->second.file + " ignores it",
+                  OrReview("write red drop"));
+}
+
+unsigned FamilyNumber(const Decided& decided)
+{
+    return decided.type() == nullptr ? 0 : static_cast<unsigned>(FamilyOf(*decided.type()));
+}
+
+void Checker::CheckSameName(const Decided& decided)
+{
+    // Each table has its own, and they are not of the same kind.
+    if (decided.entry->name == "id")
+        return;
+    const auto found = closed_.find({decided.entry->name, FamilyNumber(decided)});
+    if (found == closed_.end())
+        return;
+    const auto elsewhere = std::find_if(found->second.begin(), found->second.end(),
+                                        [&](const Decided* each) { return each->table != decided.table; });
+    if (elsewhere != found->second.end())
+        FindAbout("same-name-as-red", decided,
+                  "the column is sent in clear, and " + (*elsewhere)->Object() + " is " +
+                      w2l_class_name((*elsewhere)->facts.data_class),
+                  OrReview("write the same label here"));
+}
+
+void Checker::CheckFewValues(const Decided& decided)
+{
+    w2l_column_label label = {};
+    const std::string& text = decided.entry->label;
+    if (decided.column == nullptr || !w2l_parse_column_label(text.data(), text.size(), &label, nullptr, 0))
+        return;
+    if (label.action_written && label.action == W2L_ACTION_HASH && decided.column->type.facts().few_values)
+        FindAbout("small-domain", decided,
+                  "values of type " + decided.column->type.name +
+                      " are so few that their tokens tell them apart and can be guessed",
+                  OrReview("write " + std::string(w2l_class_name(label.class_)) + " drop"));
+}
+
+bool ByPlace(const PolicyFinding& a, const PolicyFinding& b)
+{
+    return std::tie(a.place, a.object, a.code) < std::tie(b.place, b.object, b.code);
+}
+
+std::vector<PolicyFinding> Checker::Check()
+{
+    for (const TableEntry& entry : policy_.tables)
+        CheckTable(entry);
+    if (structure_ != nullptr)
+        CheckMissingTables();
+    for (const auto& [name, decided] : decided_)
+        if (decided.facts.data_class >= W2L_CLASS_ORANGE)
+            closed_[{decided.entry->name, FamilyNumber(decided)}].push_back(&decided);
+    for (const auto& [name, decided] : decided_) {
+        if (!decided.entry->reviewed.empty() || !decided.facts.wrong.empty())
+            continue;
+        CheckReferences(decided);
+        CheckFewValues(decided);
+        if (!decided.is_clear())
+            continue;
+        CheckGenerated(decided);
+        CheckName(decided);
+        CheckSameName(decided);
+    }
+    std::stable_sort(findings_.begin(), findings_.end(), ByPlace);
+    return std::move(findings_);
+}
+
+// What becomes of a column by a policy that may not know it.
+w2l_action ActionBy(const PolicyIndex& policy, const Reference& name, const SchemaColumn* column)
+{
+    const TableEntry* table = policy.Table(name.schema, name.table);
+    const auto is_labelled = [](const ColumnEntry& each) { return !each.label.empty(); };
+    // A table is not sent if it is excluded, or no column of it has a label.
+    if (table == nullptr || table->label == "exclude" ||
+        std::none_of(table->columns.begin(), table->columns.end(), is_labelled))
+        return W2L_ACTION_DROP;
+    const ColumnEntry* entry = policy.Column(name.schema, name.table, name.column);
+    if (entry != nullptr && !entry->label.empty())
+        return FactsOfLabel(entry->label, column == nullptr ? nullptr : &column->type).action;
+    return column == nullptr ? W2L_ACTION_DROP : FactsOfUnlabelled(*column).action;
+}
+
+} // namespace
+
+std::vector<PolicyFinding> CheckPolicy(const Policy& policy, const Schema* structure,
+                                       const std::string& structure_file,
+                                       const std::vector<Dictionary>& dictionaries)
+{
+    return Checker(policy, structure, structure_file, dictionaries).Check();
+}
+
+std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* types)
+{
+    const PolicyIndex before(earlier);
+    const PolicyIndex after(later);
+    std::vector<PolicyFinding> findings;
+    for (const TableEntry& table : later.tables) {
+        const SchemaTable* known = types == nullptr ? nullptr : types->Find(table.schema, table.table);
+        for (const ColumnEntry& entry : table.columns) {
+            const Reference name{table.schema, table.table, entry.name};
+            const SchemaColumn* column = known == nullptr ? nullptr : known->Find(entry.name);
+            const w2l_action was = ActionBy(before, name, column);
+            const w2l_action is = ActionBy(after, name, column);
+            if (is < was)
+                findings.push_back(
+                    MakeFinding("newly-flows", entry.place, ObjectName(name.schema, name.table, name.column),
+                                "the column was " + std::string(OutcomeOf(was)) + ", and becomes " +
+                                    std::string(OutcomeOf(is)),
+                                "have those who answer for its values agree, or leave the label as it was"));
+        }
+    }
+    std::stable_sort(findings.begin(), findings.end(), ByPlace);
+    return findings;
+}
+
+std::vector<PolicyFinding> WithoutKnown(std::vector<PolicyFinding> findings,
+                                        const std::vector<PolicyFinding>& before)
+{
+    // What is about no object is told apart by what it says.
+    const auto key = [](const PolicyFinding& finding) {
+        return std::pair(finding.code,
+                         finding.object.empty() ? finding.place.file + ": " + finding.text : finding.object);
+    };
+    std::set<std::pair<std::string, std::string>> known;
+    for (const PolicyFinding& finding : before)
+        known.insert(key(finding));
+    std::erase_if(findings, [&](const PolicyFinding& finding) { return known.contains(key(finding)); });
+    return findings;
+}
+
+} // namespace wal2lake

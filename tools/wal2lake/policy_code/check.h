@@ -1,0 +1,29 @@
+// What is wrong with a policy, and what a change of it lets out: for `policy check`. Pure;
+// needs no database, and finds more with the structure at hand. codes.h lists the codes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy_code/document.h"
+#include "policy_code/finding.h"
+#include "policy_code/schema.h"
+
+namespace wal2lake
+{
+
+// By place. `structure` may be nullptr; `structure_file` is what it was read from. What the readers of
+// documents and structure found themselves is not repeated. A column with `reviewed` is excused from
+// warnings and from generated-copy.
+std::vector<PolicyFinding> CheckPolicy(const Policy& policy, const Schema* structure,
+                                       const std::string& structure_file,
+                                       const std::vector<Dictionary>& dictionaries);
+
+// What flows by `later` and did not by `earlier`, by place; `types` (may be nullptr) are those of either.
+std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* types);
+
+// Without those that were there before: of the same code, about the same object.
+std::vector<PolicyFinding> WithoutKnown(std::vector<PolicyFinding> findings,
+                                        const std::vector<PolicyFinding>& before);
+
+} // namespace wal2lake
