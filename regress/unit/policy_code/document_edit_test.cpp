@@ -506,6 +506,10 @@ void CheckAdding(RandomDocument* document)
     std::string taken;
     const std::string put = Difference(document->text(), edited, &taken);
     ASSERT_EQ(taken, "") << document->text() << "\n--- edited:\n" << edited;
+    if (document->text().find("\r\n") != std::string::npos) {
+        for (size_t at = edited.find('\n'); at != std::string::npos; at = edited.find('\n', at + 1))
+            ASSERT_TRUE(at > 0 && edited[at - 1] == '\r') << edited;
+    }
     // One line each, and one for the key where that was missing.
     const auto lines = static_cast<size_t>(std::count(put.begin(), put.end(), '\n'));
     ASSERT_LE(lines, added.size() + 1) << edited;
