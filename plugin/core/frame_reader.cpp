@@ -81,6 +81,17 @@ ReadResult ReadFrame(std::string_view frame, std::string_view* batch) noexcept
     return {};
 }
 
+// The class of a Column, 0 where it has none.
+uint64_t ReadColumnClass(std::string_view bytes, bool* damaged)
+{
+    uint64_t data_class = 0;
+    FieldReader column(bytes, damaged);
+    while (column.Next())
+        if (column.tag() == VarintTag(9))
+            data_class = column.Uint32();
+    return data_class;
+}
+
 void ReadCommitted(std::string_view bytes, CommittedView* committed, bool* damaged)
 {
     FieldReader field(bytes, damaged);
@@ -278,7 +289,7 @@ ReadResult RecordCursor::Next(RecordView* record) noexcept
 ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept
 {
     *relation = RelationView{};
-    return ReadFields(body, "relation is not a valid protobuf message", [&](auto& field, bool*) {
+    return ReadFields(body, "relation is not a valid protobuf message", [&](auto& field, bool* damaged) {
         switch (field.tag()) {
         case VarintTag(1):
             relation->id = field.Uint32();
@@ -294,6 +305,9 @@ ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept
             break;
         case BytesTag(5):
             relation->name = field.Text();
+            break;
+        case BytesTag(10):
+            relation->unclassified += ReadColumnClass(field.Bytes(), damaged) == 0 ? 1 : 0;
             break;
         }
     });

@@ -138,6 +138,8 @@ struct RelationView {
     uint32_t oid = 0;
     std::string_view namespace_name;
     std::string_view name;
+    // Columns that nobody has classified: withheld, or tokens of a key.
+    uint32_t unclassified = 0;
 };
 
 ReadResult ScanRelation(std::string_view body, RelationView* relation) noexcept;

@@ -142,6 +142,10 @@ void CompareRelation(const RelationView& ours, const v1::Relation& theirs)
     FUZZ_CHECK(ours.id == theirs.id() && ours.oid == theirs.oid());
     FUZZ_CHECK(ours.schema_id == theirs.schema_id());
     FUZZ_CHECK(ours.namespace_name == theirs.namespace_() && ours.name == theirs.name());
+    FUZZ_CHECK(ours.unclassified ==
+               static_cast<uint32_t>(std::count_if(
+                   theirs.columns().begin(), theirs.columns().end(),
+                   [](const v1::Column& column) { return column.class_() == v1::CLASS_UNSPECIFIED; })));
 }
 
 void Compare(const Walk& ours, const v1::Batch& theirs)

@@ -103,6 +103,7 @@ TEST(FrameReader, ReadsWhatProtocWrote)
     EXPECT_EQ(relation.oid, 16001U);
     EXPECT_EQ(relation.namespace_name, "public");
     EXPECT_EQ(relation.name, "users");
+    EXPECT_EQ(relation.unclassified, 1U);
 
     ASSERT_TRUE(cursor.Next(&record).ok());
     ASSERT_EQ(record.kind, RecordKind::kChange);

@@ -91,6 +91,21 @@ TEST(Metrics, TablesOfOneNameAreOneSeriesAndNamesAreEscaped)
     EXPECT_EQ(ValueOf(text, R"(wal2lake_withheld_values_total{source="a",table="public.a\"b\\\nc"})"), "1");
 }
 
+TEST(Metrics, UnclassifiedColumnsAndTablesThatAreNotSent)
+{
+    BoardEntry entry = Healthy("a");
+    StatsByOid stats;
+    stats[1] = {"public", "users", 2, 0, 0, 3, false};
+    stats[2] = {"public", "orders", 0, 0, 7, 0, true};
+    stats[3] = {"public", "notes", 0, 0, 9, 0, false};
+    entry.status.tables = std::make_shared<const StatsByOid>(stats);
+    const std::string text = Metrics({entry, Healthy("b")});
+    EXPECT_EQ(ValueOf(text, "wal2lake_unclassified_columns{source=\"a\",table=\"public.users\"}"), "3");
+    EXPECT_EQ(ValueOf(text, "wal2lake_unclassified_columns{source=\"a\",table=\"public.notes\"}"), "0");
+    EXPECT_EQ(ValueOf(text, "wal2lake_tables_not_emitted{source=\"a\"}"), "1");
+    EXPECT_EQ(ValueOf(text, "wal2lake_tables_not_emitted{source=\"b\"}"), "0");
+}
+
 TEST(Health, NamesTheSourceThatDoesNotMove)
 {
     BoardEntry resting = Healthy("b");

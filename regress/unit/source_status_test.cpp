@@ -275,7 +275,7 @@ TEST(SourceStatus, TablesAreToldByTheirStats)
     stats->set_not_emitted(1'000'000'000'000);
     EXPECT_EQ(source.rig.machine_.table_stats_heard(), 0U);
     source.rig.Send(test::Message(batch));
-    EXPECT_EQ(source.rig.machine_.table_stats_heard(), 1U);
+    EXPECT_EQ(source.rig.machine_.table_stats_heard(), 2U) << "the relation, and the statistics";
     source.rig.Feed(event::Disconnected{"", "gone"});
     const StatsByOid& told = source.rig.machine_.table_stats();
     ASSERT_EQ(told.count(16001), 1U);
@@ -283,6 +283,32 @@ TEST(SourceStatus, TablesAreToldByTheirStats)
     EXPECT_EQ(told.at(16001).withheld, 7U);
     EXPECT_EQ(told.at(16001).uncarried, 8U);
     EXPECT_EQ(told.at(16001).not_emitted, 1'000'000'000'000U);
+    EXPECT_EQ(told.at(16001).unclassified, 1U);
+}
+
+// What is not sent is known by its statistics alone, until it is sent.
+TEST(SourceStatus, ATableIsSilentUntilItIsAnnounced)
+{
+    Streaming source;
+    const StatsByOid& told = source.rig.machine_.table_stats();
+    const auto not_emitted = [&](uint64_t commit, uint64_t number) {
+        v1::Batch batch = test::Committed(commit, End(commit) - 0x40, End(commit));
+        auto* stats = batch.add_records()->mutable_stats()->add_relations();
+        stats->set_oid(16001);
+        stats->set_not_emitted(number);
+        source.rig.Send(test::Message(batch));
+    };
+    not_emitted(1, 7);
+    EXPECT_TRUE(told.at(16001).silent);
+    v1::Batch batch = test::Committed(2, End(2) - 0x40, End(2));
+    test::AddRelation(&batch, 1, "users");
+    test::AddInsert(&batch, 1, 1, 1);
+    source.rig.Send(test::Message(batch));
+    EXPECT_FALSE(told.at(16001).silent) << "it has a label now";
+    not_emitted(3, 7);
+    EXPECT_FALSE(told.at(16001).silent) << "the same was told before";
+    not_emitted(4, 8);
+    EXPECT_TRUE(told.at(16001).silent) << "its labels are gone again";
 }
 
 TEST(StatusBoard, KeepsRefusalsAndLetsASourceThatStoppedFallBehind)

@@ -1,5 +1,6 @@
 #include "metrics.h"
 
+#include <algorithm>
 #include <functional>
 
 #include <prometheus/metric_family.h>
@@ -159,8 +160,8 @@ void AddTotals(Scrape* scrape, const std::vector<BoardEntry>& sources)
 // By name: two tables that had the same name one after the other are one series.
 void AddTables(Scrape* scrape, const std::vector<BoardEntry>& sources)
 {
-    const auto add = [&](const char* name, const char* help, uint64_t TableStats::*member) {
-        MetricFamily& family = scrape->Family(MetricType::Counter, name, help);
+    const auto add = [&](MetricType type, const char* name, const char* help, uint64_t TableStats::*member) {
+        MetricFamily& family = scrape->Family(type, name, help);
         for (const BoardEntry& source : sources) {
             std::map<std::string, uint64_t> by_name;
             if (source.status.tables)
@@ -170,10 +171,22 @@ void AddTables(Scrape* scrape, const std::vector<BoardEntry>& sources)
                 Scrape::Add(&family, {{"source", source.id}, {"table", table}}, static_cast<double>(number));
         }
     };
-    add("wal2lake_withheld_values_total", "Values withheld from rows that were sent", &TableStats::withheld);
-    add("wal2lake_uncarried_values_total", "Values that could not be carried", &TableStats::uncarried);
-    add("wal2lake_not_emitted_changes_total", "Changes of tables that are not sent",
+    add(MetricType::Counter, "wal2lake_withheld_values_total", "Values withheld from rows that were sent",
+        &TableStats::withheld);
+    add(MetricType::Counter, "wal2lake_uncarried_values_total", "Values that could not be carried",
+        &TableStats::uncarried);
+    add(MetricType::Counter, "wal2lake_not_emitted_changes_total", "Changes of tables that are not sent",
         &TableStats::not_emitted);
+    add(MetricType::Gauge, "wal2lake_unclassified_columns", "Columns without a label of a table that is sent",
+        &TableStats::unclassified);
+    scrape->Each(MetricType::Gauge, "wal2lake_tables_not_emitted",
+                 "Tables that changed and are not sent: none of their columns has a label",
+                 [](const BoardEntry& source) {
+                     return !source.status.tables
+                                ? 0
+                                : std::count_if(source.status.tables->begin(), source.status.tables->end(),
+                                                [](const auto& table) { return table.second.silent; });
+                 });
 }
 
 void AddErrors(Scrape* scrape, const std::vector<BoardEntry>& sources)

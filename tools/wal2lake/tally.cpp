@@ -41,7 +41,22 @@ Result<uint32_t> RelationMap::Announce(const RecordView& record)
     bytes_ += record.bytes.size();
     known.table = {view.oid, std::string(view.namespace_name), std::string(view.name)};
     known.record = record.bytes;
+    TakeUnclassified(view);
     return view.id;
+}
+
+// Only of tables that have such columns, had some, or were not sent.
+void RelationMap::TakeUnclassified(const RelationView& view)
+{
+    const auto known = stats_.find(view.oid);
+    if (known == stats_.end() && view.unclassified == 0)
+        return;
+    TableStats& stats = stats_[view.oid];
+    stats.namespace_name = view.namespace_name;
+    stats.name = view.name;
+    stats.unclassified = view.unclassified;
+    stats.silent = false;
+    stats_heard_++;
 }
 
 void RelationMap::Clear()
@@ -83,9 +98,15 @@ Result<Done> RelationMap::TakeStats(const RecordView& record)
     const ReadResult scanned = ScanStats(record.body, &views);
     if (!scanned.ok())
         return Damaged(scanned.reason);
-    for (const RelationStatsView& view : views)
-        stats_[view.oid] = {std::string(view.namespace_name), std::string(view.name), view.withheld,
-                            view.uncarried, view.not_emitted};
+    for (const RelationStatsView& view : views) {
+        TableStats& stats = stats_[view.oid];
+        stats.silent = stats.silent || (view.not_emitted > 0 && view.not_emitted != stats.not_emitted);
+        stats.namespace_name = view.namespace_name;
+        stats.name = view.name;
+        stats.withheld = view.withheld;
+        stats.uncarried = view.uncarried;
+        stats.not_emitted = view.not_emitted;
+    }
     stats_heard_++;
     return Done{};
 }

@@ -44,13 +44,18 @@ struct KnownRelation {
     std::string record;
 };
 
-// What the plugin did not send of one table, counted since its session began.
+// What the plugin did not send of one table.
 struct TableStats {
     std::string namespace_name;
     std::string name;
+    // Counted since the plugin's session began, as told last.
     uint64_t withheld = 0;
     uint64_t uncarried = 0;
     uint64_t not_emitted = 0;
+    // Columns without a label, by the last Relation.
+    uint64_t unclassified = 0;
+    // Changes of it were not sent, and none has been since.
+    bool silent = false;
 };
 using StatsByOid = std::map<uint32_t, TableStats>;
 
@@ -72,10 +77,12 @@ class RelationMap
     // Takes over a Stats record; what it says of a table replaces what was known.
     Result<Done> TakeStats(const RecordView& record);
     const StatsByOid& stats() const { return stats_; }
-    // Stats records taken over so far.
+    // Grows with each change of stats().
     uint64_t stats_heard() const { return stats_heard_; }
 
   private:
+    void TakeUnclassified(const RelationView& view);
+
     std::unordered_map<uint32_t, KnownRelation> by_id_;
     uint64_t bytes_ = 0;
     StatsByOid stats_;
