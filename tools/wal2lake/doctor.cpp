@@ -103,27 +103,16 @@ std::string Shown(const Fix& fix)
                                             : Printable(fix.text);
 }
 
-// The option, or the environment.
-std::string AdminConninfo(const DoctorOptions& options)
-{
-    const char* environment = std::getenv("WAL2LAKE_ADMIN_CONNINFO");
-    if (!options.admin_conninfo.empty() || environment == nullptr)
-        return options.admin_conninfo;
-    return environment;
-}
-
 std::vector<Finding> LookAndJudge(const CommonOptions& common, const DoctorOptions& options)
 {
     if (HoldsPassword(options.admin_conninfo))
-        return {JudgeConfigError("", "--admin-conninfo holds a password, which every user of this host can"
-                                     " read; use a passfile (PGPASSFILE), a service file or"
-                                     " WAL2LAKE_ADMIN_CONNINFO")};
+        return {JudgeConfigError("", kAdminPasswordRefused)};
     const auto settings = LoadSettings(common, Needs::kSources);
     if (!settings.ok())
         return {JudgeConfigError(ConfigPath(common), settings.error().text)};
     std::vector<SourceReport> reports;
     for (const SourceConfig& source : settings.value().config.sources)
-        reports.push_back(Look(common, settings.value(), source, AdminConninfo(options)));
+        reports.push_back(Look(common, settings.value(), source, AdminConninfo(options.admin_conninfo)));
     return Judge(reports);
 }
 

@@ -1,5 +1,6 @@
 #include "doctor_policy.h"
 
+#include <cstdlib>
 #include <map>
 
 #include <libpq-fe.h>
@@ -97,6 +98,12 @@ std::optional<std::string> LaidOver(const std::string& conninfo, const std::stri
     for (const auto& [name, value] : *parameters)
         text += (text.empty() ? "" : " ") + name + "=" + ConninfoQuoted(value);
     return text;
+}
+
+std::string AdminConninfo(const std::string& option)
+{
+    const char* environment = std::getenv("WAL2LAKE_ADMIN_CONNINFO");
+    return !option.empty() || environment == nullptr ? option : environment;
 }
 
 std::optional<PolicyFacts> LookAtPolicy(const DoctorNames& names, const std::string& admin_conninfo,

@@ -23,4 +23,12 @@ void JudgePolicy(const SourceReport& report, FindingList* findings);
 // another user. Absent where libpq cannot read one of them.
 std::optional<std::string> LaidOver(const std::string& conninfo, const std::string& over);
 
+// What --admin-conninfo says, else WAL2LAKE_ADMIN_CONNINFO; empty where neither does.
+std::string AdminConninfo(const std::string& option);
+
+// Why --admin-conninfo is refused: it holds a password.
+inline constexpr const char* kAdminPasswordRefused = "--admin-conninfo holds a password, which every user of "
+                                                     "this host can read; use a passfile (PGPASSFILE), a"
+                                                     " service file or WAL2LAKE_ADMIN_CONNINFO";
+
 } // namespace wal2lake

@@ -42,4 +42,47 @@ std::optional<std::map<std::string, std::string>> ReadJsonFields(std::string_vie
     return ReadMembers(document, true);
 }
 
+namespace
+{
+
+JsonValue Taken(const nlohmann::json& parsed)
+{
+    JsonValue value;
+    if (parsed.is_boolean()) {
+        value.kind = JsonValue::Kind::kBool;
+        value.truth = parsed.get<bool>();
+    } else if (parsed.is_number()) {
+        value.kind = JsonValue::Kind::kNumber;
+        value.text = parsed.dump();
+    } else if (parsed.is_string()) {
+        value.kind = JsonValue::Kind::kText;
+        value.text = parsed.get<std::string>();
+    } else if (parsed.is_array()) {
+        value.kind = JsonValue::Kind::kArray;
+        for (const auto& item : parsed)
+            value.items.push_back(Taken(item));
+    } else if (parsed.is_object()) {
+        value.kind = JsonValue::Kind::kObject;
+        for (const auto& [name, member] : parsed.items())
+            value.members.emplace(name, Taken(member));
+    }
+    return value;
+}
+
+} // namespace
+
+const JsonValue* JsonValue::Find(const std::string& name) const
+{
+    const auto found = members.find(name);
+    return found == members.end() ? nullptr : &found->second;
+}
+
+std::optional<JsonValue> ReadJson(std::string_view document)
+{
+    const auto parsed = nlohmann::json::parse(document, nullptr, /* allow_exceptions */ false);
+    if (parsed.is_discarded())
+        return std::nullopt;
+    return Taken(parsed);
+}
+
 } // namespace wal2lake

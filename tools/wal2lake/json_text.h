@@ -1,4 +1,4 @@
-// Quotes texts for JSON, and reads the small objects with which servers answer.
+// Quotes texts for JSON, and reads what servers answer and what the command itself wrote.
 // The only file behind it includes nlohmann-json.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace wal2lake
 {
@@ -19,5 +20,23 @@ std::optional<std::map<std::string, std::string>> ReadJsonTexts(std::string_view
 
 // The same, with those that are whole numbers and not negative, in decimal digits.
 std::optional<std::map<std::string, std::string>> ReadJsonFields(std::string_view document);
+
+// A value of any kind.
+struct JsonValue {
+    enum class Kind { kNull, kBool, kNumber, kText, kArray, kObject };
+
+    Kind kind = Kind::kNull;
+    bool truth = false;
+    // A text, or the digits of a whole number.
+    std::string text;
+    std::vector<JsonValue> items;
+    std::map<std::string, JsonValue> members;
+
+    // nullptr where this is no object, or has no such member.
+    const JsonValue* Find(const std::string& name) const;
+};
+
+// Absent where `document` is no JSON.
+std::optional<JsonValue> ReadJson(std::string_view document);
 
 } // namespace wal2lake

@@ -10,6 +10,7 @@
 #include "doctor_text.h"
 #include "json_writer.h"
 #include "lsn.h"
+#include "progress.h"
 #include "settings.h"
 
 namespace wal2lake
@@ -17,7 +18,6 @@ namespace wal2lake
 namespace
 {
 
-constexpr int64_t kProgressMs = 200;
 constexpr int64_t kUsPerMs = 1000;
 
 ExitCode Complain(const std::string& text, ExitCode code)
@@ -38,46 +38,6 @@ ExitCode CodeOf(const Error& error)
         return ExitCode::kStore;
     }
 }
-
-// A count that grows on a terminal, and nothing elsewhere.
-class Counter
-{
-  public:
-    Counter(std::string source, const char* what, uint64_t of)
-        : source_(std::move(source)), what_(what), of_(of)
-    {
-    }
-    ~Counter()
-    {
-        if (shown_)
-            std::fprintf(stderr, "\r\x1b[K");
-    }
-    Counter(const Counter&) = delete;
-    Counter& operator=(const Counter&) = delete;
-
-    void Count()
-    {
-        count_++;
-        if (!terminal_ || NowMs() < next_ms_)
-            return;
-        next_ms_ = NowMs() + kProgressMs;
-        shown_ = true;
-        const std::string total = of_ == 0 ? "" : " of " + std::to_string(of_);
-        std::fprintf(stderr, "\r%s: %llu%s objects %s\x1b[K", source_.c_str(),
-                     static_cast<unsigned long long>(count_), total.c_str(), what_);
-        std::fflush(stderr);
-    }
-
-  private:
-    std::string source_;
-    const char* what_;
-    uint64_t of_;
-    uint64_t count_ = 0;
-    bool shown_ = false;
-    // Short runs show nothing.
-    int64_t next_ms_ = NowMs() + kProgressMs;
-    bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-};
 
 std::string Amount(const TrimPlan& plan)
 {
@@ -143,7 +103,7 @@ bool Agreed(const TrimPlan& plan)
 ExitCode TrimOne(Store& store, const std::string& source, const TrimCut& cut, const TrimOptions& options)
 {
     auto plan = [&] {
-        Counter counter(source, "looked at", 0);
+        Progress counter(source, "objects looked at", 0);
         return PlanTrim(store, source, cut, [&] { counter.Count(); });
     }();
     if (!plan.ok())
@@ -154,7 +114,7 @@ ExitCode TrimOne(Store& store, const std::string& source, const TrimCut& cut, co
             return ExitCode::kOk;
         }
         uint64_t deleted = 0;
-        Counter counter(source, "deleted", plan.value().segments.size() + plan.value().parts.size());
+        Progress counter(source, "objects deleted", plan.value().segments.size() + plan.value().parts.size());
         const auto done = CarryOutTrim(store, plan.value(), &deleted, [&] { counter.Count(); });
         if (!done.ok())
             return Complain(done.error().text + "; " + std::to_string(deleted) +
