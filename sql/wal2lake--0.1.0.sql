@@ -1261,4 +1261,4 @@ ALTER EVENT TRIGGER wal2lake_declared ENABLE ALWAYS;
 REVOKE ALL ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION wal2lake.decode_frame(bytea, boolean) FROM PUBLIC;
 GRANT USAGE ON SCHEMA wal2lake TO PUBLIC;
-GRANT SELECT ON wal2lake.policy, wal2lake.unclassified TO PUBLIC;
+GRANT SELECT ON wal2lake.policy, wal2lake.unclassified, wal2lake.declared TO PUBLIC;

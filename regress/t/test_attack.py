@@ -230,7 +230,7 @@ def test_no_message_of_any_prefix_leaves(host):
     "CREATE TABLE public.x (t text); COPY public.x FROM '{key}'", "SELECT lo_import('{key}')", "SELECT pg_ls_dir('.')",
     "SECURITY LABEL FOR wal2lake ON COLUMN users.bio IS 'green'", "UPDATE pg_seclabel SET label = 'green'",
     "SELECT wal2lake.classify('users', 'green')", "INSERT INTO wal2lake.ddl DEFAULT VALUES", "DELETE FROM wal2lake.label_history",
-    "TABLE wal2lake.declared", "INSERT INTO wal2lake.declared VALUES ('public', 'users', 'bio', 'green', now(), 'labels')",
+    "DELETE FROM wal2lake.declared", "INSERT INTO wal2lake.declared VALUES ('public', 'users', 'bio', 'green', now(), 'labels')",
     "ALTER ROLE wal2lake SUPERUSER", "SET ROLE postgres", "SET ROLE labels", "SET SESSION AUTHORIZATION postgres",
     "CREATE EXTENSION wal2lake", "DROP EXTENSION wal2lake", "ALTER EXTENSION wal2lake DROP TABLE wal2lake.ddl",
     "CREATE FUNCTION f() RETURNS void LANGUAGE c AS 'wal2lake', 'wal2lake_key_digits'", "LOAD 'test_decoding'",

@@ -13,6 +13,7 @@
 #include "core_dump.h"
 #include "doctor.h"
 #include "lsn.h"
+#include "policy_code/command.h"
 #include "run.h"
 #include "settings.h"
 #include "slot.h"
@@ -202,6 +203,120 @@ void AddDoctor(CLI::App* parent, CommonOptions* options, int* doctor_code)
     app->callback([options, doctor, doctor_code] { *doctor_code = RunDoctor(*options, *doctor); });
 }
 
+// The server options of a policy command.
+std::shared_ptr<PolicyServer> AddPolicyServer(CLI::App* app)
+{
+    auto server = std::make_shared<PolicyServer>();
+    app->add_option("-c,--config", server->common.config_path,
+                    "configuration file (default: WAL2LAKE_CONFIG or /etc/wal2lake/wal2lake.toml)");
+    app->add_option("--source", server->common.source, "id of the source");
+    app->add_option("--conninfo", server->common.conninfo,
+                    "connection string of the database, without a password; needs no configuration file");
+    app->add_option("--admin-conninfo", server->admin_conninfo,
+                    "who asks, such as user=postgres; what it does not name is as in the source's conninfo"
+                    " (default: WAL2LAKE_ADMIN_CONNINFO)");
+    return server;
+}
+
+void AddPolicyReports(CLI::App* app, PolicyReports* reports)
+{
+    app->add_option("--junit", reports->junit, "write the findings to this file as JUnit XML too");
+    app->add_option("--code-quality", reports->code_quality,
+                    "write the findings to this file as a GitLab code quality report too");
+}
+
+CLI::Option* AddPolicyFolder(CLI::App* app, std::string* folder)
+{
+    return app->add_option("DIR", *folder, "folder with a document for each table")->required();
+}
+
+void AddPolicyExport(CLI::App* parent, int* code)
+{
+    CLI::App* app = parent->add_subcommand("export", "write a document for each table that has none, and a"
+                                                     " line for each column");
+    auto options = std::make_shared<PolicyExportOptions>();
+    auto server = AddPolicyServer(app);
+    AddPolicyFolder(app, &options->folder);
+    app->add_option("--structure", options->structure,
+                    "read tables from a structure.sql, not from a database");
+    app->add_option("--dictionary", options->dictionaries,
+                    "folder with dictionaries of tables (ignored_columns, description); repeatable")
+        ->allow_extra_args(false);
+    app->add_flag("--suggest", options->suggest, "suggest labels by names, types and foreign keys");
+    app->add_flag("--overwrite", options->overwrite, "where a label differs take that of the database");
+    app->callback([server, options, code] { *code = RunPolicyExport(*server, *options); });
+}
+
+void AddPolicyCheck(CLI::App* parent, int* code)
+{
+    CLI::App* app = parent->add_subcommand("check", "find what is wrong with a policy; needs no database");
+    auto options = std::make_shared<PolicyCheckOptions>();
+    AddPolicyFolder(app, &options->folder)->required(false);
+    app->add_flag("--list", options->list, "list the codes of all findings and end");
+    app->add_option("--structure", options->structure, "structure.sql that it must fit");
+    app->add_option("--dictionary", options->dictionaries,
+                    "folder with dictionaries of tables (ignored_columns); repeatable")
+        ->allow_extra_args(false);
+    app->add_option("--since", options->since,
+                    "revision of git: tell only what is new since then, and what newly flows");
+    AddPolicyReports(app, &options->reports);
+    app->callback([options, code] { *code = RunPolicyCheck(*options); });
+}
+
+void AddPolicyPlan(CLI::App* parent, int* code)
+{
+    CLI::App* app = parent->add_subcommand("plan", "show what apply would change; what newly flows first");
+    auto options = std::make_shared<PolicyPlanOptions>();
+    auto server = AddPolicyServer(app);
+    AddPolicyFolder(app, &options->folder);
+    app->add_flag("--json", options->json, "one JSON object, for apply");
+    app->callback([server, options, code] { *code = RunPolicyPlan(*server, *options); });
+}
+
+void AddPolicyApply(CLI::App* parent, int* code)
+{
+    CLI::App* app = parent->add_subcommand("apply", "carry out a plan, a transaction for each table");
+    auto options = std::make_shared<PolicyApplyOptions>();
+    auto server = AddPolicyServer(app);
+    app->add_option("--plan", options->plan, "what plan --json wrote")->required();
+    app->add_option("--lock-timeout", options->lock_timeout, "how long to wait for the lock on a table")
+        ->capture_default_str();
+    app->add_option("--retries", options->retries, "how often to come back to locked tables")
+        ->capture_default_str();
+    app->callback([server, options, code] { *code = RunPolicyApply(*server, *options); });
+}
+
+void AddPolicyDiff(CLI::App* parent, int* code)
+{
+    CLI::App* app = parent->add_subcommand("diff", "find where policy and database have come apart");
+    auto options = std::make_shared<PolicyDiffOptions>();
+    auto live = std::make_shared<bool>(false);
+    auto server = AddPolicyServer(app);
+    AddPolicyFolder(app, &options->folder);
+    app->add_flag("--live", *live, "compare with the database; changes nothing")->required();
+    AddPolicyReports(app, &options->reports);
+    app->callback([server, options, code] { *code = RunPolicyDiff(*server, *options); });
+}
+
+void AddPolicy(CLI::App* parent, int* code)
+{
+    CLI::App* app = parent->add_subcommand("policy", "labels of columns as code: a document for each table");
+    app->require_subcommand(1);
+    app->footer("Exit codes: 0 nothing to do or to tell, 1 could not be done, 2 findings, changes or drift");
+    AddPolicyExport(app, code);
+    AddPolicyCheck(app, code);
+    AddPolicyPlan(app, code);
+    AddPolicyApply(app, code);
+    AddPolicyDiff(app, code);
+}
+
+// A command line that makes no sense. Of `policy` 2 would say that there is something to apply.
+int UsageCode(const CLI::App& app)
+{
+    const auto parsed = app.get_subcommands();
+    return !parsed.empty() && parsed.front()->get_name() == "policy" ? 1 : static_cast<int>(ExitCode::kUsage);
+}
+
 int Main(int argc, char** argv)
 {
     // protobuf's own complaints would quote the data it cannot parse.
@@ -218,8 +333,10 @@ int Main(int argc, char** argv)
     AddStatus(&app, &options, &code);
     AddSlot(&app, &options, &code);
     AddTrim(&app, &options, &code);
-    int doctor_code = 0;
-    AddDoctor(&app, &options, &doctor_code);
+    // Of those that have exit codes of their own.
+    int own_code = 0;
+    AddDoctor(&app, &options, &own_code);
+    AddPolicy(&app, &own_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::RequiredError& error) {
@@ -229,12 +346,12 @@ int Main(int argc, char** argv)
             app.exit(error);
         else
             std::fprintf(stderr, "unknown subcommand \"%s\"; see wal2lake --help\n", unknown.front().c_str());
-        return static_cast<int>(ExitCode::kUsage);
+        return UsageCode(app);
     } catch (const CLI::ParseError& error) {
         // Help and version come this way too, as success.
-        return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+        return app.exit(error) == 0 ? 0 : UsageCode(app);
     }
-    const int answer = code == ExitCode::kOk ? doctor_code : static_cast<int>(code);
+    const int answer = code == ExitCode::kOk ? own_code : static_cast<int>(code);
     // A report that was lost must not look like a good one. A reader that has gone is no failure of ours.
     if (std::fflush(stdout) != 0 && errno != EPIPE && answer == 0)
         return static_cast<int>(Complain({ErrorKind::kRetryable, "cannot write to standard output"}));

@@ -96,9 +96,10 @@ struct NewColumn {
     std::string comment;
 };
 
-// A new document. `label` is "exclude" or empty. The same input makes the same bytes.
+// A new document. `label` is "exclude" or empty; `description` goes into a comment at the head. The same
+// input makes the same bytes.
 std::string FormatDocument(const std::string& schema, const std::string& table, const std::string& label,
-                           const std::vector<NewColumn>& columns);
+                           const std::vector<NewColumn>& columns, const std::string& description = "");
 
 // The document with lines added for new columns, behind those that it has, and other labels for some
 // that it has (by name, empty: TODO); all else, comments too, stays byte by byte. `text` must be one that

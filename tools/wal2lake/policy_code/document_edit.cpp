@@ -253,10 +253,12 @@ Result<std::string> DocumentEdit::Finish()
 } // namespace
 
 std::string FormatDocument(const std::string& schema, const std::string& table, const std::string& label,
-                           const std::vector<NewColumn>& columns)
+                           const std::vector<NewColumn>& columns, const std::string& description)
 {
     std::string text = "# What wal2lake makes of the columns of one table (docs/policy.md). Edit the labels;"
                        " an export adds columns and keeps the rest.\n";
+    if (!description.empty())
+        text += YamlComment(description).substr(2) + "\n";
     text += "schema: " + YamlScalar(schema) + "\ntable: " + YamlScalar(table) + "\n";
     if (!label.empty())
         text += "label: " + YamlScalar(label) + "\n";

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "core/token.h"
+
 namespace wal2lake
 {
 namespace
@@ -46,6 +48,16 @@ LabelFacts FactsOfUnlabelled(const SchemaColumn& column)
     LabelFacts facts;
     facts.action = w2l_verdict_unlabelled(column.is_key, column.type.facts()).action;
     return facts;
+}
+
+std::string DefaultDomain(const std::string& schema, const std::string& table, const std::string& column)
+{
+    std::array<char, W2L_MAX_DOMAIN + 1> domain{};
+    // What it needs is there: it can only be out of memory.
+    if (w2l_default_domain(schema.c_str(), table.c_str(), column.c_str(), domain.data(), domain.size()) !=
+        W2L_OK)
+        return "";
+    return domain.data();
 }
 
 std::string_view OutcomeOf(w2l_action action)

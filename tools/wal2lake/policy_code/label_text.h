@@ -31,6 +31,9 @@ LabelFacts FactsOfLabel(std::string_view label, const SchemaType* type);
 // What happens to a column without a label: withheld, or in a key hashed in its own domain.
 LabelFacts FactsOfUnlabelled(const SchemaColumn& column);
 
+// The domain of a hash that names none, of a column of a root table.
+std::string DefaultDomain(const std::string& schema, const std::string& table, const std::string& column);
+
 // "clear", "hashed", "withheld".
 std::string_view OutcomeOf(w2l_action action);
 

@@ -59,8 +59,14 @@ struct SchemaTable {
     // A partition: no policy of its own, the root's holds.
     bool is_partition = false;
     bool is_partitioned = false;
+    // It came with an extension, such as a list of its settings.
+    bool of_extension = false;
     // The label on the table itself.
     std::optional<std::string> label;
+    // The name that it had when it was labelled, as schema.table, where that was another.
+    std::optional<std::string> labelled_as;
+    // In the database: changes with its names, types and labels (wal2lake.policy_state).
+    std::string state;
     // In order of attnum.
     std::vector<SchemaColumn> columns;
     size_t line = 0;
@@ -69,7 +75,7 @@ struct SchemaTable {
 };
 
 struct Schema {
-    // By schema and name. Neither temporary ones nor those of extensions.
+    // By schema and name; no temporary ones.
     std::vector<SchemaTable> tables;
     // Views, materialized views and foreign tables, which have no policy: as in SQL.
     std::vector<std::string> views;

@@ -1,10 +1,8 @@
 #include "policy_code/suggest.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
-#include "core/token.h"
 #include "policy_code/label_text.h"
 #include "policy_code/lexicon.h"
 #include "policy_code/policy_index.h"
@@ -164,11 +162,10 @@ std::optional<std::string> LabelLike(const Cell& cell)
     if (facts.action != W2L_ACTION_HASH || !facts.domain.empty())
         return LabelOf(facts.data_class, facts.action, facts.domain);
     // As wal2lake.classify() writes it out.
-    std::array<char, W2L_MAX_DOMAIN + 1> domain{};
-    if (w2l_default_domain(cell.table->schema.c_str(), cell.table->name.c_str(), cell.column->name.c_str(),
-                           domain.data(), domain.size()) != W2L_OK)
+    const std::string domain = DefaultDomain(cell.table->schema, cell.table->name, cell.column->name);
+    if (domain.empty())
         return std::nullopt;
-    return LabelOf(facts.data_class, facts.action, domain.data());
+    return LabelOf(facts.data_class, facts.action, domain);
 }
 
 // The strictest label of those that it references. One that says clear opens nothing while another is not

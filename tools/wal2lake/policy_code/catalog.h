@@ -1,0 +1,42 @@
+// The schema and the labels of a database, as its catalogs have them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy_code/schema.h"
+#include "result.h"
+#include "source_postgres.h"
+
+namespace wal2lake
+{
+
+// A label for what does not exist yet: a row of wal2lake.declared that is still open.
+struct Declared {
+    std::string schema;
+    std::string table;
+    // Empty: the table itself.
+    std::string column;
+    std::string label;
+
+    auto operator<=>(const Declared&) const = default;
+};
+
+struct Catalog {
+    Schema schema;
+    // By name.
+    std::vector<Declared> declared;
+    // Whether the role may do all, or only what the owner of a table may.
+    bool is_admin = false;
+    // False where the role may not read wal2lake.label_history: then nobody knows what was renamed.
+    bool knows_renames = false;
+    // Which database this is.
+    uint64_t system_id = 0;
+    uint32_t database_oid = 0;
+    std::string database;
+};
+
+// Reads all of it in one transaction that sees one state. kPermanent with a sentence.
+Result<Catalog> ReadCatalog(PostgresSource* source);
+
+} // namespace wal2lake

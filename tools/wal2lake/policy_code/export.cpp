@@ -1,0 +1,177 @@
+#include "policy_code/export.h"
+
+#include <utility>
+
+#include "policy_code/codes.h"
+
+namespace wal2lake
+{
+namespace
+{
+
+class Exporter
+{
+  public:
+    Exporter(const Schema& schema, const ExportRequest& request)
+        : schema_(schema), request_(request),
+          suggestions_(SuggestLabels(
+              schema, request.policy,
+              [&](std::string_view in_schema, std::string_view table, std::string_view column) {
+                  return LabelByRule(request.policy.rules, in_schema, table, column);
+              },
+              request.dictionaries, request.suggest))
+    {
+        for (const Dictionary& dictionary : request.dictionaries)
+            descriptions_[{dictionary.schema, dictionary.table}] = dictionary.description;
+    }
+
+    ExportOutcome Export()
+    {
+        for (const SchemaTable& table : schema_.tables)
+            ExportTable(table);
+        outcome_.skipped_views = schema_.views;
+        for (const TableEntry& entry : request_.policy.tables)
+            NoteAhead(entry);
+        return std::move(outcome_);
+    }
+
+  private:
+    using Changed = std::map<std::string, std::string>;
+
+    static bool IsLabelled(const SchemaTable& table)
+    {
+        bool labelled = table.label.has_value();
+        for (const SchemaColumn& column : table.columns)
+            labelled = labelled || column.label;
+        return labelled;
+    }
+
+    void ExportTable(const SchemaTable& table)
+    {
+        const TableEntry* entry = request_.policy.Find(table.schema, table.name);
+        if (table.is_partition) {
+            outcome_.partitions++;
+            return;
+        }
+        if (table.of_extension && entry == nullptr && !IsLabelled(table)) {
+            outcome_.skipped_of_extensions.push_back(ObjectName(table.schema, table.name));
+            return;
+        }
+        const std::string table_label = entry != nullptr ? entry->label : table.label.value_or("");
+        if (entry != nullptr && table_label != table.label.value_or("") && table.label)
+            outcome_.differing.push_back(ObjectName(table.schema, table.name));
+        std::vector<NewColumn> added;
+        Changed changed;
+        for (const SchemaColumn& column : table.columns) {
+            const ColumnEntry* decided = entry == nullptr ? nullptr : entry->Find(column.name);
+            // Of a table that is not sent nobody has to decide columns.
+            if (table_label.empty() || decided != nullptr || column.label)
+                ExportColumn(table, column, decided, &added, &changed);
+        }
+        if (entry == nullptr)
+            Write(table, table_label, added);
+        else
+            Edit(*entry, added, changed);
+    }
+
+    void ExportColumn(const SchemaTable& table, const SchemaColumn& column, const ColumnEntry* decided,
+                      std::vector<NewColumn>* added, Changed* changed)
+    {
+        if (decided != nullptr && !decided->label.empty()) {
+            if (!column.label || *column.label == decided->label)
+                return;
+            outcome_.differing.push_back(ObjectName(table.schema, table.name, column.name));
+            if (request_.overwrite)
+                changed->emplace(column.name, *column.label);
+            return;
+        }
+        const Suggestion found = LabelFor(table, column);
+        outcome_.undecided += found.label.empty() ? 1 : 0;
+        if (decided == nullptr)
+            added->push_back({column.name, found.label,
+                              column.type.name + (found.reason.empty() ? "" : "; " + found.reason)});
+        else if (!found.label.empty())
+            changed->emplace(column.name, found.label);
+    }
+
+    // Counts where it comes from, too.
+    Suggestion LabelFor(const SchemaTable& table, const SchemaColumn& column)
+    {
+        if (column.label) {
+            outcome_.from_database++;
+            return {*column.label, ""};
+        }
+        const auto suggested = suggestions_.find({table.schema, table.name, column.name});
+        if (suggested == suggestions_.end())
+            return {};
+        const bool by_rule =
+            LabelByRule(request_.policy.rules, table.schema, table.name, column.name).has_value();
+        if (!suggested->second.label.empty())
+            (by_rule ? outcome_.from_rules : outcome_.suggested)++;
+        return suggested->second;
+    }
+
+    void Write(const SchemaTable& table, const std::string& label, const std::vector<NewColumn>& columns)
+    {
+        const std::string path = DocumentPath(table.schema, table.name);
+        if (request_.documents.contains(path)) {
+            outcome_.refused.push_back(MakeFinding(
+                "path-taken", Place{request_.folder + "/" + path, 0}, ObjectName(table.schema, table.name),
+                "the document is of another table", "give it another name, and export again"));
+            return;
+        }
+        outcome_.written[path] = FormatDocument(table.schema, table.name, label, columns, Description(table));
+        outcome_.new_documents++;
+    }
+
+    std::string Description(const SchemaTable& table) const
+    {
+        const auto found = descriptions_.find({table.schema, table.name});
+        return found == descriptions_.end() ? "" : found->second;
+    }
+
+    void Edit(const TableEntry& entry, const std::vector<NewColumn>& added, const Changed& changed)
+    {
+        if (added.empty() && changed.empty()) {
+            outcome_.same_documents++;
+            return;
+        }
+        const std::string path = entry.place.file.substr(request_.folder.size() + 1);
+        const auto edited = EditDocument(request_.documents.at(path), added, changed);
+        if (!edited.ok()) {
+            outcome_.refused.push_back(
+                MakeFinding("not-editable", entry.place, ObjectName(entry.schema, entry.table),
+                            edited.error().text, "write each column on a line of its own, and export again"));
+            return;
+        }
+        outcome_.written[path] = edited.value();
+        outcome_.changed_documents++;
+    }
+
+    void NoteAhead(const TableEntry& entry)
+    {
+        const SchemaTable* table = schema_.Find(entry.schema, entry.table);
+        if (table == nullptr) {
+            outcome_.ahead.push_back(ObjectName(entry.schema, entry.table));
+            return;
+        }
+        for (const ColumnEntry& column : entry.columns)
+            if (table->Find(column.name) == nullptr)
+                outcome_.ahead.push_back(ObjectName(entry.schema, entry.table, column.name));
+    }
+
+    const Schema& schema_;
+    const ExportRequest& request_;
+    std::map<std::pair<std::string, std::string>, std::string> descriptions_;
+    Suggestions suggestions_;
+    ExportOutcome outcome_;
+};
+
+} // namespace
+
+ExportOutcome ExportPolicy(const Schema& schema, const ExportRequest& request)
+{
+    return Exporter(schema, request).Export();
+}
+
+} // namespace wal2lake
