@@ -1198,16 +1198,20 @@ BEGIN
 END
 $$;
 
--- A row of the trail for each column that the statement made and nobody has labelled.
+-- A row of the trail for each column that the statement made and nobody has labelled. In PL/pgSQL, which keeps the plan: a
+-- thousand tables in a session would each pay for another one.
 CREATE FUNCTION wal2lake.record_new_columns()
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $$
+DECLARE
+    who CONSTANT name := wal2lake.caller();
+BEGIN
     INSERT INTO wal2lake.label_history (changed_at, session_role, changed_by, object_type, object_identity, object, attnum)
-    SELECT clock_timestamp(), session_user, wal2lake.caller(), 'table column', format('%I.%I.%I', n.nspname, c.relname, a.attname), c.oid, a.attnum
+    SELECT clock_timestamp(), session_user, who, 'table column', format('%I.%I.%I', n.nspname, c.relname, a.attname), c.oid, a.attnum
       FROM (SELECT d.objid, NULL::int2
               FROM pg_event_trigger_ddl_commands() AS d
              WHERE d.classid = 'pg_class'::regclass AND d.command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
@@ -1219,7 +1223,8 @@ AS $$
      WHERE NOT EXISTS (SELECT FROM pg_seclabel l
                         WHERE l.objoid = c.oid AND l.classoid = 'pg_class'::regclass AND l.provider = 'wal2lake'
                           AND (l.objsubid = a.attnum OR l.objsubid = 0 AND l.label = 'exclude'))
-     ORDER BY c.oid, a.attnum
+     ORDER BY c.oid, a.attnum;
+END
 $$;
 
 -- Runs with the rights of the extension's owner, whoever runs the statement, and never makes it fail.
