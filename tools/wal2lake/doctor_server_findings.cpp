@@ -449,7 +449,8 @@ class ServerJudge
                      : Fix{Kind::kAdvice, "install wal2lake " + command + " on the server"}});
         if (!extension.idle_triggers.empty())
             Add(Code::kDdlTriggerOff, Counted(extension.idle_triggers.size(), "event trigger"),
-                "disabled, so drops, renames and rewrites that rows do not show are not told: " +
+                "disabled, so drops, renames and rewrites that rows do not show are not told, or columns "
+                "that were declared ahead are not labelled: " +
                     ListText(extension.idle_triggers, kNamesShown),
                 {{Kind::kSql, ForEach(extension.idle_triggers, "ALTER EVENT TRIGGER ", " ENABLE ALWAYS;")}});
     }
