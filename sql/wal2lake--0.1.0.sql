@@ -83,11 +83,12 @@ SELECT n.nspname AS schema_name,
    AND c.relpersistence = 'p'
    AND a.attnum > 0
    AND NOT a.attisdropped
+   AND a.attgenerated <> 'v'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'wal2lake')
    AND NOT EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid = a.attnum)
    AND NOT EXISTS (SELECT FROM labelled t WHERE t.objoid = c.oid AND t.objsubid = 0 AND t.label IN ('exclude', 'inherit'));
 COMMENT ON VIEW wal2lake.unclassified IS
-'Every column without a label: its values are withheld (or, in a key, hashed). table_is_emitted tells whether its table leaves the server at all. Tables labelled exclude and partitions that inherit are left out.';
+'Every column without a label: its values are withheld (or, in a key, hashed). table_is_emitted tells whether its table leaves the server at all. Tables labelled exclude, partitions that inherit and virtual columns, which are never sent, are left out.';
 
 -- One label for each existing column: there is no wildcard for columns to come.
 CREATE FUNCTION wal2lake.classify(relation regclass, label text, VARIADIC columns name[] DEFAULT '{}')
@@ -1224,6 +1225,7 @@ BEGIN
       JOIN pg_class c ON c.oid = made.relation AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'wal2lake'
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = coalesce(made.attnum, a.attnum) AND a.attnum > 0 AND NOT a.attisdropped
+                         AND a.attgenerated <> 'v'
      WHERE NOT EXISTS (SELECT FROM pg_seclabel l
                         WHERE l.objoid = c.oid AND l.classoid = 'pg_class'::regclass AND l.provider = 'wal2lake'
                           AND (l.objsubid = a.attnum OR l.objsubid = 0 AND l.label = 'exclude'))

@@ -21,10 +21,14 @@ def test_a_stored_column_is_sent(rows):
     assert [row["shout"] for row in rows("STORED")] == ["A", "B", "A", "B"]
 
 
-def test_a_virtual_column_is_no_column(rows, server):
-    """It is in no row of the WAL: a NULL in its place would be untrue."""
+def test_a_virtual_column_is_no_column(rows, database, server):
+    """It is in no row of the WAL: a NULL in its place would be untrue. So nobody has to label one."""
     if server.connect().server_version < 180000:
         pytest.skip("virtual columns came with PostgreSQL 18")
     seen = rows("VIRTUAL")
     assert [sorted(row) for row in seen] == [["id", "last", "name"]] * 4
     assert [(row["name"], row["last"]) for row in seen] == [("a", "z"), ("b", "z"), ("a", "z"), ("b", "z")]
+    database.execute("ALTER TABLE t ADD COLUMN whisper text GENERATED ALWAYS AS (lower(name)) VIRTUAL, ADD COLUMN plain text")
+    assert database.value("SELECT array_agg(column_name::text) FROM wal2lake.unclassified") == ["plain"]
+    assert database.value("SELECT array_agg(object_identity) FROM wal2lake.label_history WHERE old_label IS NULL AND new_label IS NULL "
+                          "AND object_identity IN ('public.t.plain', 'public.t.whisper')") == ["public.t.plain"]

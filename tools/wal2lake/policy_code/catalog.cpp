@@ -14,7 +14,7 @@ namespace
 using Row = PostgresSource::Row;
 using Rows = std::vector<Row>;
 
-// Policies are about tables of users; a partition follows its root.
+// Policies are about tables of users; a partition follows its root. What is computed when it is read is never sent.
 constexpr const char* kTables = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, l.label,
        EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'),
@@ -43,6 +43,7 @@ SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), t.
   LEFT JOIN pg_seclabel l ON l.objoid = a.attrelid AND l.classoid = 'pg_class'::regclass AND l.objsubid = a.attnum
                          AND l.provider = 'wal2lake'
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+   AND a.attgenerated <> 'v'
  ORDER BY a.attrelid, a.attnum)";
 
 constexpr const char* kGenerated = R"(

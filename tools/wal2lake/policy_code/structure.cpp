@@ -193,7 +193,7 @@ class StructureReader
     void ReadOtherTree(const PgQuery__Node& node, size_t offset);
     void ReadViewName(const SqlStatement& statement);
     void ReadCreateInParts(const SqlStatement& statement, const Parsed& whole);
-    void ReadElement(std::string_view element, BuiltTable* table);
+    bool ReadElement(std::string_view element, BuiltTable* table);
     BuiltTable* ReadCreate(const PgQuery__CreateStmt& create, size_t offset);
     void ReadElementTree(const PgQuery__Node& node, size_t origin, BuiltTable* table);
     void ReadColumn(const PgQuery__ColumnDef& definition, size_t origin, BuiltTable* table);
@@ -372,12 +372,12 @@ void StructureReader::ReadCreateInParts(const SqlStatement& statement, const Par
         if (shell.statement() != nullptr &&
             shell.statement()->node_case == PG_QUERY__NODE__NODE_CREATE_STMT) {
             BuiltTable* table = ReadCreate(*shell.statement()->create_stmt, statement.offset);
-            const size_t before = findings_->size();
+            bool found = table == nullptr;
             for (const std::string_view element : elements)
                 if (table != nullptr)
-                    ReadElement(element, table);
+                    found = ReadElement(element, table) || found;
             // What is wrong is behind the list.
-            if (table != nullptr && findings_->size() == before)
+            if (!found)
                 ComplainOfSyntax(PolicySeverity::kWarning, statement.offset,
                                  ObjectName(table->table.schema, table->table.name), whole);
             return;
@@ -386,10 +386,22 @@ void StructureReader::ReadCreateInParts(const SqlStatement& statement, const Par
     ComplainOfSyntax(PolicySeverity::kError, statement.offset, "", whole);
 }
 
-// Of an element that is not understood, as much as is: a column has its name and type first.
-void StructureReader::ReadElement(std::string_view element, BuiltTable* table)
+// A generated column that is not stored, from PostgreSQL 18 on: computed when it is read, so it is never sent.
+bool IsVirtual(const std::string& head, std::string_view element)
+{
+    constexpr std::string_view kVirtual = "VIRTUAL";
+    if (element.ends_with(kVirtual))
+        element.remove_suffix(kVirtual.size());
+    return Parse(head + std::string(element) + " STORED)").statement() != nullptr;
+}
+
+// Of an element that is not understood, as much as is: a column has its name and type first. True where it is
+// what keeps the table from being read as a whole.
+bool StructureReader::ReadElement(std::string_view element, BuiltTable* table)
 {
     const std::string head = "CREATE TABLE t (";
+    if (Parse(head + std::string(element) + ")").statement() == nullptr && IsVirtual(head, element))
+        return true;
     const auto offset = static_cast<size_t>(element.data() - text_.data());
     std::string error;
     size_t error_at = 0;
@@ -408,12 +420,13 @@ void StructureReader::ReadElement(std::string_view element, BuiltTable* table)
         break;
     }
     if (error.empty())
-        return;
+        return false;
     Parsed said;
     said.error = error;
     said.error_at = error_at;
     ComplainOfSyntax(PolicySeverity::kWarning, offset, ObjectName(table->table.schema, table->table.name),
                      said);
+    return true;
 }
 
 BuiltTable* StructureReader::ReadCreate(const PgQuery__CreateStmt& create, size_t offset)
