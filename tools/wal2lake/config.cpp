@@ -5,7 +5,6 @@
 #include <fstream>
 #include <functional>
 #include <map>
-#include <numeric>
 #include <set>
 #include <sstream>
 
@@ -27,6 +26,7 @@
 #include <toml++/toml.h>
 
 #include "chain.h"
+#include "edit_distance.h"
 
 namespace wal2lake
 {
@@ -298,19 +298,9 @@ std::string NearestName(std::string_view name, const std::vector<std::string>& k
     std::string best;
     size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
     for (const std::string& candidate : known) {
-        std::vector<size_t> row(candidate.size() + 1);
-        std::iota(row.begin(), row.end(), size_t{0});
-        for (size_t i = 1; i <= name.size(); i++) {
-            size_t diagonal = row[0];
-            row[0] = i;
-            for (size_t j = 1; j <= candidate.size(); j++) {
-                const size_t substituted = diagonal + (name[i - 1] == candidate[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-            }
-        }
-        if (row.back() < best_distance) {
-            best_distance = row.back();
+        const size_t distance = EditDistance(name, candidate, best_distance);
+        if (distance < best_distance) {
+            best_distance = distance;
             best = candidate;
         }
     }

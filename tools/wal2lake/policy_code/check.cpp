@@ -1,13 +1,12 @@
 #include "policy_code/check.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 #include <tuple>
 #include <utility>
 
-#include "core/token.h"
+#include "edit_distance.h"
 #include "policy_code/codes.h"
 #include "policy_code/label_text.h"
 #include "policy_code/lexicon.h"
@@ -18,30 +17,10 @@ namespace wal2lake
 namespace
 {
 
-// Changes of one letter each that make one name of the other; more than `most` is most + 1.
-size_t Distance(std::string_view a, std::string_view b, size_t most)
-{
-    if (a.size() > b.size() + most || b.size() > a.size() + most)
-        return most + 1;
-    std::vector<size_t> row(b.size() + 1);
-    for (size_t j = 0; j < row.size(); j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.size(); i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.size(); j++) {
-            const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return std::min(row.back(), most + 1);
-}
-
 bool IsNear(std::string_view a, std::string_view b)
 {
     const size_t most = std::min(a.size(), b.size()) < 6 ? 1 : 2;
-    return Distance(a, b, most) <= most;
+    return EditDistance(a, b, most) <= most;
 }
 
 std::string Listed(const std::vector<std::string>& names)
@@ -273,11 +252,7 @@ std::string DomainOf(const Decided& decided)
 {
     if (!decided.facts.domain.empty())
         return decided.facts.domain;
-    std::array<char, W2L_MAX_DOMAIN + 1> domain{};
-    if (w2l_default_domain(decided.table->schema.c_str(), decided.table->table.c_str(),
-                           decided.entry->name.c_str(), domain.data(), domain.size()) != W2L_OK)
-        return "";
-    return domain.data();
+    return DefaultDomain(decided.table->schema, decided.table->table, decided.entry->name);
 }
 
 void Checker::CheckReferences(const Decided& decided)
