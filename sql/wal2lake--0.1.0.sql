@@ -733,7 +733,7 @@ BEGIN
             UNION ALL SELECT * FROM wal2lake.check_keys()
             UNION ALL SELECT * FROM wal2lake.check_labels()
             UNION ALL SELECT * FROM wal2lake.check_waiting()) AS f
-     ORDER BY array_position(ARRAY['error', 'warning', 'info'], f.severity), f.code, f.object;
+     ORDER BY array_position(ARRAY['error', 'warning', 'info'], f.severity), f.code, f.object, f.finding;
 END
 $$;
 COMMENT ON FUNCTION wal2lake.check() IS
