@@ -44,7 +44,7 @@ def database(cluster, request):
 
 
 def is_shipped(table):
-    return table != "public.hidden"
+    return table.startswith("public.") and table != "public.hidden"
 
 
 class Source:
