@@ -346,7 +346,7 @@ Schema LargeSchema()
         }
         tables.emplace_back("t" + std::to_string(i), std::move(columns));
     }
-    return MakeSchema(std::move(tables));
+    return MakeSchema(tables);
 }
 
 TEST(Check, WhatIsSuggestedPasses)

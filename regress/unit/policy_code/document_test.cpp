@@ -235,7 +235,7 @@ TEST(PolicyDocument, BytesAreTextThatAllReadAlike)
     const std::string hidden =
         "policy/a.yml:1 unreadable the line has a character that is not seen, or turns the direction "
         "of text; write it as an escape such as \\u202E, in double quotes\n";
-    for (const char* odd : {"\u202e", "\u2066", "\u00ad", "\u200b"})
+    for (const char* odd : {"\u202e\u202c", "\u2066\u2069", "\u00ad", "\u200b"})
         EXPECT_EQ(ToldOf("table: t" + std::string(odd) + "\n"), hidden);
     EXPECT_EQ(ToldOf("table: \"t\\u202e\\x01\\u0085\"  # \U0001F468\u200d\U0001F469 \u200c\t.\n"), "");
     EXPECT_EQ(ToldOf("table: t\n#" + std::string(kMaxDocumentBytes, ' ')),

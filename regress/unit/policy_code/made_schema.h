@@ -53,15 +53,15 @@ inline SchemaColumn Generated(const std::string& name, const std::string& type, 
 }
 
 // Tables of the schema public, with lines counted from 1.
-inline Schema MakeSchema(std::vector<std::pair<std::string, std::vector<SchemaColumn>>> tables)
+inline Schema MakeSchema(const std::vector<std::pair<std::string, std::vector<SchemaColumn>>>& tables)
 {
     Schema schema;
     size_t line = 0;
-    for (auto& [name, columns] : tables) {
+    for (const auto& [name, columns] : tables) {
         SchemaTable table;
         table.schema = "public";
         table.name = name;
-        table.columns = std::move(columns);
+        table.columns = columns;
         table.line = ++line;
         for (SchemaColumn& column : table.columns) {
             column.attnum = static_cast<int>(&column - table.columns.data()) + 1;
@@ -76,7 +76,7 @@ inline Schema MakeSchema(std::vector<std::pair<std::string, std::vector<SchemaCo
 struct MadeColumn {
     std::string name;
     std::string label;
-    std::string reviewed = "";
+    std::string reviewed{};
 };
 
 // Documents of the schema public; "" is TODO. Each is a file of its own, whose first line names the table.

@@ -25,7 +25,7 @@ std::vector<PolicyFinding> Findings()
              "stale",
              {"policy/a.yml", 0},
              "public.\"a\nb\033\"",
-             "it is\ngone\u202e",
+             "it is\ngone\u202e\u202c",
              ""},
             {PolicySeverity::kInfo, "view", {}, "", "views have no policy", ""}};
 }
@@ -56,7 +56,7 @@ TEST(PolicyReport, TextIsALineForEach)
     EXPECT_EQ(FindingsAsText(Findings()),
               "policy/public/users.yml:4: error unlabelled: public.users.email: the column has no label; "
               "write one behind its name\n"
-              "policy/a.yml: warning stale: public.\"a\\x0ab\\x1b\": it is gone\\u{202e}\n"
+              "policy/a.yml: warning stale: public.\"a\\x0ab\\x1b\": it is gone\\u{202e}\\u{202c}\n"
               "info view: views have no policy\n"
               "1 error, 1 warning, 1 info\n");
     EXPECT_EQ(FindingsAsText({}), "0 errors, 0 warnings, 0 info\n");
