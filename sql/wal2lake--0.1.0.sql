@@ -1132,16 +1132,11 @@ COMMENT ON FUNCTION wal2lake.added_columns(pg_ddl_command) IS
 'For the event trigger: the columns that a finished ALTER added, also in tables that inherit or are of an altered type.';
 
 -- Labels what was declared and is there now, in the tables that the statement made, altered, renamed or moved. One label that
--- cannot be leaves the others alone, and its declaration open. One look-up after the other, however many tables there are: the
--- planner does not know that a statement touches few. What a scan without an index costs on paper would have the query compiled.
+-- cannot be leaves the others alone, and its declaration open.
 CREATE FUNCTION wal2lake.label_as_declared()
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
 AS $$
 DECLARE
     part record;
@@ -1207,10 +1202,6 @@ CREATE FUNCTION wal2lake.record_new_columns()
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
 AS $$
 DECLARE
     who CONSTANT name := wal2lake.caller();
@@ -1233,12 +1224,18 @@ BEGIN
 END
 $$;
 
--- Runs with the rights of the extension's owner, whoever runs the statement, and never makes it fail.
+-- Runs with the rights of the extension's owner, whoever runs the statement, and never makes it fail. One look-up after the
+-- other, however many tables there are: the planner does not know that a statement touches few. What a scan without an index
+-- costs on paper would have the query compiled.
 CREATE FUNCTION wal2lake.meet_new_columns()
 RETURNS event_trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
 AS $$
 BEGIN
     BEGIN
