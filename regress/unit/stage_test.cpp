@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "folder.h"
 #include "frames.h"
-#include "store/folder.h"
 
 namespace wal2lake
 {

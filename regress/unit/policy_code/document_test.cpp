@@ -10,7 +10,7 @@
 
 #include <sys/stat.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "policy_code/yaml_text.h"
 
 namespace wal2lake

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "policy_code/program.h"
 
 namespace wal2lake

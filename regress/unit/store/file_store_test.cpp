@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 #include "clock.h"
-#include "folder.h"
+#include "../folder.h"
 
 namespace wal2lake
 {

@@ -1,6 +1,6 @@
 // The suite over the stores that need no server.
 #include "conformance.h"
-#include "folder.h"
+#include "../folder.h"
 #include "store/file_store.h"
 #include "store/memory_store.h"
 

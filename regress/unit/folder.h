@@ -15,7 +15,7 @@ class Folder
   public:
     Folder()
     {
-        char path[] = "/tmp/wal2lake-policy-XXXXXX";
+        char path[] = "/tmp/wal2lake-test-XXXXXX";
         path_ = ::mkdtemp(path);
     }
     ~Folder() { std::filesystem::remove_all(path_); }
