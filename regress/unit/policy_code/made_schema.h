@@ -1,6 +1,7 @@
 // Schemas and policies by hand, for what judges them.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,6 +94,9 @@ inline Policy MakePolicy(const std::vector<std::pair<std::string, std::vector<Ma
             table.columns.push_back({column.name, column.label, column.reviewed, Place{file, ++line}});
         policy.tables.push_back(std::move(table));
     }
+    // As ParsePolicy() has them.
+    std::sort(policy.tables.begin(), policy.tables.end(),
+              [](const TableEntry& a, const TableEntry& b) { return a.table < b.table; });
     return policy;
 }
 

@@ -10,7 +10,6 @@
 #include "policy_code/codes.h"
 #include "policy_code/label_text.h"
 #include "policy_code/lexicon.h"
-#include "policy_code/policy_index.h"
 
 namespace wal2lake
 {
@@ -48,7 +47,7 @@ class Checker
   public:
     Checker(const Policy& policy, const Schema* structure, const std::string& structure_file,
             const std::vector<Dictionary>& dictionaries)
-        : policy_(policy), index_(policy), structure_(structure), structure_file_(structure_file)
+        : policy_(policy), structure_(structure), structure_file_(structure_file)
     {
         for (const Dictionary& dictionary : dictionaries)
             for (const std::string& column : dictionary.ignored_columns)
@@ -76,7 +75,6 @@ class Checker
     const Decided* DecidedOf(const Reference& name) const;
 
     const Policy& policy_;
-    PolicyIndex index_;
     const Schema* structure_;
     const std::string& structure_file_;
     std::map<Reference, Place> ignored_;
@@ -134,7 +132,7 @@ void Checker::CheckStaleTable(const TableEntry& entry)
     }
     std::vector<const SchemaTable*> near;
     for (const SchemaTable& table : structure_->tables)
-        if (!table.is_partition && index_.Table(table.schema, table.name) == nullptr &&
+        if (!table.is_partition && policy_.Find(table.schema, table.name) == nullptr &&
             IsNear(entry.schema + "." + entry.table, table.schema + "." + table.name))
             near.push_back(&table);
     if (near.size() != 1) {
@@ -164,7 +162,7 @@ bool Checker::CheckColumn(const TableEntry& entry, const ColumnEntry& column, co
     const std::string object = ObjectName(entry.schema, entry.table, column.name);
     std::vector<std::string> near;
     for (const SchemaColumn& each : table->columns)
-        if (index_.Column(entry.schema, entry.table, each.name) == nullptr && IsNear(column.name, each.name))
+        if (policy_.Find(entry.schema, entry.table, each.name) == nullptr && IsNear(column.name, each.name))
             near.push_back(each.name);
     if (near.size() != 1) {
         Find("stale-column", column.place, object, "the table has no such column",
@@ -205,7 +203,7 @@ void Checker::CheckLabel(const TableEntry& entry, const ColumnEntry& column, con
 void Checker::CheckMissing(const TableEntry& entry, const SchemaTable& table)
 {
     for (const SchemaColumn& column : table.columns)
-        if (index_.Column(entry.schema, entry.table, column.name) == nullptr &&
+        if (policy_.Find(entry.schema, entry.table, column.name) == nullptr &&
             !meant_.contains({entry.schema, entry.table, column.name}))
             Find("unlabelled", entry.place, ObjectName(entry.schema, entry.table, column.name),
                  "the column (" + structure_file_ + ", line " + std::to_string(column.line) +
@@ -216,7 +214,7 @@ void Checker::CheckMissing(const TableEntry& entry, const SchemaTable& table)
 void Checker::CheckMissingTables()
 {
     for (const SchemaTable& table : structure_->tables)
-        if (!table.is_partition && index_.Table(table.schema, table.name) == nullptr &&
+        if (!table.is_partition && policy_.Find(table.schema, table.name) == nullptr &&
             !meant_.contains({table.schema, table.name, ""}))
             Find("missing-table", Place{structure_file_, table.line}, ObjectName(table.schema, table.name),
                  "the table has no document, so nothing of it is sent",
@@ -358,15 +356,15 @@ std::vector<PolicyFinding> Checker::Check()
 }
 
 // What becomes of a column by a policy that may not know it.
-w2l_action ActionBy(const PolicyIndex& policy, const Reference& name, const SchemaColumn* column)
+w2l_action ActionBy(const Policy& policy, const Reference& name, const SchemaColumn* column)
 {
-    const TableEntry* table = policy.Table(name.schema, name.table);
+    const TableEntry* table = policy.Find(name.schema, name.table);
     const auto is_labelled = [](const ColumnEntry& each) { return !each.label.empty(); };
     // A table is not sent if it is excluded, or no column of it has a label.
     if (table == nullptr || table->label == "exclude" ||
         std::none_of(table->columns.begin(), table->columns.end(), is_labelled))
         return W2L_ACTION_DROP;
-    const ColumnEntry* entry = policy.Column(name.schema, name.table, name.column);
+    const ColumnEntry* entry = table->Find(name.column);
     if (entry != nullptr && !entry->label.empty())
         return FactsOfLabel(entry->label, column == nullptr ? nullptr : &column->type).action;
     return column == nullptr ? W2L_ACTION_DROP : FactsOfUnlabelled(*column).action;
@@ -383,16 +381,14 @@ std::vector<PolicyFinding> CheckPolicy(const Policy& policy, const Schema* struc
 
 std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* types)
 {
-    const PolicyIndex before(earlier);
-    const PolicyIndex after(later);
     std::vector<PolicyFinding> findings;
     for (const TableEntry& table : later.tables) {
         const SchemaTable* known = types == nullptr ? nullptr : types->Find(table.schema, table.table);
         for (const ColumnEntry& entry : table.columns) {
             const Reference name{table.schema, table.table, entry.name};
             const SchemaColumn* column = known == nullptr ? nullptr : known->Find(entry.name);
-            const w2l_action was = ActionBy(before, name, column);
-            const w2l_action is = ActionBy(after, name, column);
+            const w2l_action was = ActionBy(earlier, name, column);
+            const w2l_action is = ActionBy(later, name, column);
             if (is < was)
                 findings.push_back(
                     MakeFinding("newly-flows", entry.place, ObjectName(name.schema, name.table, name.column),

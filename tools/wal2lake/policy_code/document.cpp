@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "policy_code/codes.h"
 #include "policy_code/document_reader.h"
 
 namespace wal2lake
@@ -119,11 +120,10 @@ void SortTables(Policy* policy)
             continue;
         }
         const Place& first = once.back().place;
-        policy->findings.push_back(
-            {PolicySeverity::kError, std::string(kDuplicate), table.place,
-             ObjectName(table.schema, table.table),
-             "the table has a document already, " + first.file + ", line " + std::to_string(first.line),
-             "keep one of the two"});
+        policy->findings.push_back(MakeFinding(kDuplicate, table.place, ObjectName(table.schema, table.table),
+                                               "the table has a document already, " + first.file + ", line " +
+                                                   std::to_string(first.line),
+                                               "keep one of the two"));
     }
     tables = std::move(once);
 }
@@ -144,6 +144,13 @@ const TableEntry* Policy::Find(std::string_view schema, std::string_view table) 
         std::lower_bound(tables.begin(), tables.end(), Name(schema, table),
                          [](const TableEntry& each, const Name& name) { return Name(NameOf(each)) < name; });
     return found == tables.end() || Name(NameOf(*found)) != Name(schema, table) ? nullptr : &*found;
+}
+
+const ColumnEntry* Policy::Find(std::string_view schema, std::string_view table,
+                                std::string_view column) const
+{
+    const TableEntry* entry = Find(schema, table);
+    return entry == nullptr ? nullptr : entry->Find(column);
 }
 
 Policy ParsePolicy(const std::string& folder, const Documents& documents)

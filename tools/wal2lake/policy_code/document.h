@@ -62,7 +62,9 @@ struct Policy {
     // What could not be read, or was there twice; what is read is without it.
     std::vector<PolicyFinding> findings;
 
+    // nullptr where there is none of that name.
     const TableEntry* Find(std::string_view schema, std::string_view table) const;
+    const ColumnEntry* Find(std::string_view schema, std::string_view table, std::string_view column) const;
 };
 
 // The text of each document by its path below the folder, as read from a disk or from a

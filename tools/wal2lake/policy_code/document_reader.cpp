@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "policy_code/codes.h"
+
 namespace wal2lake
 {
 namespace
@@ -44,8 +46,7 @@ DocumentReader::DocumentReader(const std::string& folder, const std::string& pat
 void DocumentReader::Complain(std::string_view code, size_t line, std::string object, std::string text,
                               std::string fix) const
 {
-    findings_->push_back({PolicySeverity::kError, std::string(code), At(line), std::move(object),
-                          std::move(text), std::move(fix)});
+    findings_->push_back(MakeFinding(code, At(line), std::move(object), std::move(text), std::move(fix)));
 }
 
 void DocumentReader::ComplainTwice(std::string_view what, const YamlNode& second, size_t first_line,

@@ -104,10 +104,8 @@ class Exporter
         const auto suggested = suggestions_.find({table.schema, table.name, column.name});
         if (suggested == suggestions_.end())
             return {};
-        const bool by_rule =
-            LabelByRule(request_.policy.rules, table.schema, table.name, column.name).has_value();
         if (!suggested->second.label.empty())
-            (by_rule ? outcome_.from_rules : outcome_.suggested)++;
+            (suggested->second.by_rule ? outcome_.from_rules : outcome_.suggested)++;
         return suggested->second;
     }
 

@@ -5,7 +5,6 @@
 
 #include "policy_code/label_text.h"
 #include "policy_code/lexicon.h"
-#include "policy_code/policy_index.h"
 
 namespace wal2lake
 {
@@ -77,7 +76,7 @@ class Suggester
     bool IsExcluded(const SchemaTable& table) const;
 
     const Schema& schema_;
-    PolicyIndex policy_;
+    const Policy& policy_;
     const RuleLabel& rule_;
     std::set<Reference> ignored_;
     std::map<Reference, Cell> cells_;
@@ -86,7 +85,7 @@ class Suggester
 void Suggester::Settle()
 {
     for (auto& [name, cell] : cells_) {
-        const ColumnEntry* entry = policy_.Column(name.schema, name.table, name.column);
+        const ColumnEntry* entry = policy_.Find(name.schema, name.table, name.column);
         if (entry != nullptr && !entry->label.empty())
             cell.suggestion.label = entry->label;
         else if (cell.column->label)
@@ -108,9 +107,9 @@ void Suggester::SettleByRule(Cell* cell) const
     if (label->empty())
         cell->suggestion = {"", "a rule says TODO"};
     else if (facts.wrong.empty())
-        cell->suggestion = {*label, "by rule"};
+        cell->suggestion = {*label, "by rule", true};
     else
-        cell->suggestion = {"", "a rule says " + *label + ", but " + facts.wrong};
+        cell->suggestion = {"", "a rule says " + *label + ", but " + facts.wrong, true};
 }
 
 const Cell* Suggester::Find(const Reference& name) const
@@ -288,7 +287,7 @@ void Suggester::Guess()
 
 bool Suggester::IsExcluded(const SchemaTable& table) const
 {
-    const TableEntry* entry = policy_.Table(table.schema, table.name);
+    const TableEntry* entry = policy_.Find(table.schema, table.name);
     return entry != nullptr ? entry->label == "exclude" : table.label == "exclude";
 }
 

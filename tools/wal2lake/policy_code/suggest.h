@@ -20,6 +20,8 @@ struct Suggestion {
     std::string label;
     // A few words, such as "refers to public.users.id"; empty where it was decided before.
     std::string reason;
+    // A rule says so, or what is wrong with what it says.
+    bool by_rule = false;
 };
 
 // By column; where there is nothing to say there is none, and the column is TODO.
