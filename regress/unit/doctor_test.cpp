@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "doctor_text.h"
+#include "list_text.h"
 #include "server_defects.h"
 
 namespace wal2lake

@@ -7,6 +7,7 @@
 #include "doctor_policy.h"
 #include "doctor_server_findings.h"
 #include "doctor_text.h"
+#include "list_text.h"
 #include "trim_mark.h"
 
 namespace wal2lake

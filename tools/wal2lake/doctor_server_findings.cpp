@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "list_text.h"
 #include "server_defects.h"
 
 namespace wal2lake

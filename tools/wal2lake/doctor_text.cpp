@@ -82,16 +82,6 @@ std::string AfterFinding(const std::string& sentence)
     return at == std::string::npos ? "" : sentence.substr(at + 2);
 }
 
-std::string ListText(const std::vector<std::string>& names, size_t shown)
-{
-    std::string text;
-    for (size_t i = 0; i < names.size() && i < shown; i++)
-        text += (i == 0 ? "" : ", ") + names[i];
-    if (names.size() > shown)
-        text += " and " + std::to_string(names.size() - shown) + " more";
-    return text;
-}
-
 Fix AnotherId(const DoctorNames& names)
 {
     return {Fix::Kind::kConfig, "id = \"" + names.source + "-2\""};

@@ -45,9 +45,6 @@ std::string SizeText(uint64_t bytes);
 std::string BeforeFix(const std::string& sentence);
 std::string AfterFinding(const std::string& sentence);
 
-// "a, b, c and 4 more" and "a and 6 more".
-std::string ListText(const std::vector<std::string>& names, size_t shown);
-
 // Lines of the configuration: another name for the log, another slot, another
 // value in the connection string (a sentence where that holds a password).
 Fix AnotherId(const DoctorNames& names);

@@ -131,8 +131,7 @@ Result<Settings> LoadSettings(const CommonOptions& options, Needs needs)
         return Invalid("source id \"" + options.source +
                        "\" is not valid; use lower-case letters, digits, '.', '_' and '-'");
     if (HoldsPassword(options.conninfo))
-        return Invalid("--conninfo holds a password, which every user of this host can read; use a passfile"
-                       " (PGPASSFILE), a service file or the configuration file");
+        return Invalid(kPasswordRefused);
     if (needs != Needs::kLake) {
         auto sources = PickSources(options, settings, needs);
         if (!sources.ok())

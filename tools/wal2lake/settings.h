@@ -13,6 +13,11 @@
 namespace wal2lake
 {
 
+// Why --conninfo is refused: it holds a password.
+inline constexpr const char* kPasswordRefused = "--conninfo holds a password, which every user of this host "
+                                                "can read; use a passfile (PGPASSFILE), a service"
+                                                " file or the configuration file";
+
 // The options that name a lake and a source, as given.
 struct CommonOptions {
     std::string config_path;

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "doctor_text.h"
 #include "json_writer.h"
+#include "list_text.h"
 #include "lsn.h"
 #include "progress.h"
 #include "settings.h"
@@ -41,13 +42,10 @@ ExitCode CodeOf(const Error& error)
 
 std::string Amount(const TrimPlan& plan)
 {
-    const auto several = [](size_t number, const char* what) {
-        return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-    };
-    std::string text = several(plan.segments.size(), "segment");
+    std::string text = Several(plan.segments.size(), "segment");
     if (plan.left_over > 0)
         text += " (" + std::to_string(plan.left_over) + " of them below an earlier mark)";
-    return text + " and " + several(plan.parts.size(), "part") + ", " + SizeText(plan.bytes);
+    return text + " and " + Several(plan.parts.size(), "part") + ", " + SizeText(plan.bytes);
 }
 
 std::string Beginning(const TrimPlan& plan)

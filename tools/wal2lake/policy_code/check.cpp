@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "edit_distance.h"
+#include "list_text.h"
 #include "policy_code/codes.h"
 #include "policy_code/label_text.h"
 #include "policy_code/lexicon.h"
@@ -24,10 +25,7 @@ bool IsNear(std::string_view a, std::string_view b)
 
 std::string Listed(const std::vector<std::string>& names)
 {
-    std::string text;
-    for (const std::string& name : names)
-        text += (text.empty() ? "" : ", ") + name;
-    return text;
+    return ListText(names, names.size());
 }
 
 // A column that both the policy and, where there is one, the structure know.

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "doctor_policy.h"
+#include "list_text.h"
 #include "policy_code/apply.h"
 #include "policy_code/catalog.h"
 #include "policy_code/check.h"
@@ -60,9 +61,7 @@ Result<std::string> ConninfoOf(const PolicyServer& server)
             return settings.error();
         conninfo = settings.value().source->conninfo;
     } else if (HoldsPassword(conninfo)) {
-        return Error{ErrorKind::kInvalid,
-                     "--conninfo holds a password, which every user of this host can read; use a passfile"
-                     " (PGPASSFILE), a service file or the configuration file"};
+        return Error{ErrorKind::kInvalid, kPasswordRefused};
     }
     const std::string admin = AdminConninfo(server.admin_conninfo);
     if (admin.empty())
@@ -208,11 +207,6 @@ Result<Schema> SchemaFor(const PolicyServer& server, const PolicyExportOptions& 
     if (!text.ok())
         return text.error();
     return ParseStructure(options.structure, text.value(), findings);
-}
-
-std::string Several(size_t number, const char* one)
-{
-    return std::to_string(number) + " " + one + (number == 1 ? "" : "s");
 }
 
 void PrintNames(const char* what, const std::vector<std::string>& names)

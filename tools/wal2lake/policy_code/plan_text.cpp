@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "list_text.h"
 #include "printable.h"
 
 namespace wal2lake
@@ -24,11 +25,6 @@ constexpr std::array<Heading, 5> kHeadings{{
     {Effect::kCloses, "flows no more, or as tokens only", "that close"},
     {Effect::kSame, "relabelled, and the same comes out", "relabelled"},
 }};
-
-std::string Several(size_t number, const char* one)
-{
-    return std::to_string(number) + " " + one + (number == 1 ? "" : "s");
-}
 
 // One line of a list: the columns of text are as wide as the widest.
 using Line = std::array<std::string, 4>;
