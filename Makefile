@@ -108,7 +108,6 @@ uninstall-policy:
 # ---- targets for people ----
 
 CMAKE_BUILD = build/release
-CMAKE_SANITIZE = build/sanitize
 CMAKE_FLAGS = -G Ninja $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON = /usr/bin/python3

@@ -15,9 +15,7 @@ targets=${FUZZ_TARGETS:-$(basename -a -s _fuzz.cpp regress/fuzz/*_fuzz.cpp)}
 [ "$mode" = short ] && seconds=${FUZZ_SECONDS:-3} || seconds=${FUZZ_SECONDS:-60}
 mkdir -p "$build" "$found"
 
-generator=(-G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
-command -v ccache > /dev/null && generator+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-if ! { cmake -S . -B "$build" "${generator[@]}" -DWAL2LAKE_FUZZ=ON && cmake --build "$build"; } > "$build/build.log" 2>&1; then
+if ! tools/dev/sanitize.sh fuzz > "$build/build.log" 2>&1; then
     tail -n 40 "$build/build.log"
     echo "the fuzz targets could not be built"
     exit 1
@@ -25,7 +23,7 @@ fi
 
 # One target: its seeds, then whatever libFuzzer makes of them.
 run() {
-    local target=$1 binary=$build/regress/fuzz/fuzz_$1 seeds=regress/fuzz/seeds/$1 log=$build/$1.log
+    local target=$1 binary=build/sanitize/regress/fuzz/fuzz_$1 seeds=regress/fuzz/seeds/$1 log=$build/$1.log
     local options=(-artifact_prefix="$found/$target-" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1)
     local corpus=$build/corpus/$target
     if [ "$mode" = short ]; then

@@ -123,12 +123,9 @@ unit_plain() {
 }
 # Works while the tests from end to end wait, and gives way to them: some measure time.
 unit_sanitized() {
-    local generator=(-G Ninja)
     renice -n 19 -p "$BASHPID" > /dev/null
-    command -v ccache > /dev/null && generator+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-    cmake -S . -B build/sanitize "${generator[@]}" -DWAL2LAKE_SANITIZE=ON > build/test/sanitize-build.log &&
-        cmake --build build/sanitize -- -k 0 >> build/test/sanitize-build.log &&
-        ctest --test-dir build/sanitize -j2 --timeout 900
+    tools/dev/sanitize.sh all > build/test/sanitize-build.log 2>&1 || { tail -n 40 build/test/sanitize-build.log; return 1; }
+    ctest --test-dir build/sanitize -j2 --timeout 900
 }
 # A newer server, for what most often differs; `make test-matrix` has the rest.
 postgresql_18() {
