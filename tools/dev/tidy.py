@@ -71,7 +71,9 @@ def sources(folders, endings):
 
 
 def commands():
-    """From file to flags, as CMake compiles it; of a file that is compiled several times, the first."""
+    """From file to flags, as CMake compiles it; of a file that is compiled several times, the first.
+
+    Without what is included before it, which is gcc's precompiled form: a file must name what it uses."""
     if not DATABASE.exists():
         sys.exit(f"{DATABASE.relative_to(ROOT)} is not there: make command")
     flags = {}
@@ -79,8 +81,8 @@ def commands():
         words = shlex.split(entry["command"])[1:]
         kept, skip = [], False
         for word in words:
-            if skip or word in ("-c", "-o") or word == entry["file"]:
-                skip = word == "-o"
+            if skip or word in ("-c", "-o", "-include", "-Winvalid-pch") or word == entry["file"]:
+                skip = not skip and word in ("-o", "-include")
                 continue
             kept.append(word)
         flags.setdefault(os.path.relpath(entry["file"], ROOT), kept)
