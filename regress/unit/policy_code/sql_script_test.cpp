@@ -1,6 +1,8 @@
 // How a script falls into statements.
 #include "policy_code/sql_script.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace wal2lake
@@ -95,6 +97,24 @@ TEST(SqlScript, Elements)
     EXPECT_EQ(elements[2], "CHECK ((a > 1))");
     EXPECT_TRUE(SplitElements("CREATE TABLE t (a int, b").empty());
     EXPECT_TRUE(SplitElements("CREATE TABLE t").empty());
+}
+
+TEST(SqlScript, CutsOfAnElement)
+{
+    EXPECT_EQ(CutsOf("a int NEW"), (std::vector<size_t>{9, 5, 1, 0}));
+    EXPECT_EQ(CutsOf("a"), (std::vector<size_t>{1, 0}));
+    EXPECT_EQ(CutsOf(""), std::vector<size_t>{0});
+    // However many words there are: the last ones, and the first, where name and type are.
+    std::string element = "a int";
+    for (int i = 0; i < 100'000; i++)
+        element += " x";
+    const std::vector<size_t> cuts = CutsOf(element);
+    EXPECT_LT(cuts.size(), 100U);
+    EXPECT_TRUE(std::is_sorted(cuts.rbegin(), cuts.rend()));
+    EXPECT_EQ(cuts.front(), element.size());
+    EXPECT_EQ(cuts[1], element.size() - 2);
+    EXPECT_EQ(cuts[cuts.size() - 2], 5U);
+    EXPECT_EQ(cuts.back(), 1U);
 }
 
 TEST(SqlScript, Lines)

@@ -407,6 +407,46 @@ TEST(Structure, WhatIsBehindTheColumnsIsSaid)
     EXPECT_EQ(Names(read.Table("a")), Texts{"id"});
 }
 
+std::string Repeated(const std::string& text, size_t times)
+{
+    std::string all;
+    for (size_t i = 0; i < times; i++)
+        all += text;
+    return all;
+}
+
+// Deeper than any server accepts; parser and messages recurse.
+TEST(Structure, ExpressionsOfAnyDepth)
+{
+    constexpr size_t kDepth = 20'000;
+    const std::vector<std::pair<std::string, std::string>> nested{
+        {"b + ", ""},  {"NOT ", ""},      {"[", "]"},
+        {"(", ")"},    {"- ", ""},        {"f(", ")"},
+        {"ROW(", ")"}, {"(SELECT ", ")"}, {"CASE WHEN true THEN ", " END"}};
+    for (const auto& [before, behind] : nested) {
+        const std::string expression =
+            (before == "[" ? "ARRAY" : "") + Repeated(before, kDepth) + "b" + Repeated(behind, kDepth);
+        const Read read("CREATE TABLE a (b int, c int GENERATED ALWAYS AS (" + expression +
+                        ") STORED, d text);\nCREATE TABLE e (f int);\n");
+        // The parser itself gives up what it would have to remember.
+        EXPECT_EQ(Names(read.Table("a")), (Texts{"b", "c", "d"})) << before;
+        EXPECT_EQ(Names(read.Table("e")), Texts{"f"}) << before;
+        if (read.findings.empty())
+            EXPECT_EQ(read.Column("a", "c").generated_from, Texts{"b"}) << before;
+        else
+            EXPECT_EQ(read.Codes(), Texts{"structure-unreadable:1"}) << before;
+    }
+}
+
+TEST(Structure, AStatementThatIsTooLongIsSaid)
+{
+    const Read read("CREATE TABLE a (b int DEFAULT 1" + Repeated(" + 1", 300'000) +
+                    ");\nCREATE TABLE e (f int);\n");
+    EXPECT_EQ(read.Codes(), Texts{"structure-unreadable:1"});
+    EXPECT_EQ(read.schema.tables.size(), 1U);
+    EXPECT_EQ(Names(read.Table("e")), Texts{"f"});
+}
+
 TEST(Structure, NothingAboutATableIsLostInSilence)
 {
     for (const std::string text :

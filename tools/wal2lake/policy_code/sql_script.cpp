@@ -220,6 +220,24 @@ std::vector<std::string_view> SplitElements(std::string_view text)
     return elements;
 }
 
+std::vector<size_t> CutsOf(std::string_view element)
+{
+    constexpr size_t kLast = 16;
+    constexpr size_t kFirst = 64;
+    constexpr const char* kBlank = " \t\n";
+    std::vector<size_t> cuts{element.size()};
+    while (cuts.size() <= kLast && cuts.back() > 0) {
+        const size_t at = element.find_last_of(kBlank, cuts.back() - 1);
+        cuts.push_back(at == std::string_view::npos ? 0 : at);
+    }
+    std::vector<size_t> first;
+    for (size_t at = element.find_first_of(kBlank); at < cuts.back() && first.size() < kFirst;
+         at = element.find_first_of(kBlank, at + 1))
+        first.push_back(at);
+    cuts.insert(cuts.end(), first.rbegin(), first.rend());
+    return cuts;
+}
+
 LineIndex::LineIndex(std::string_view text) : starts_{0}
 {
     for (size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))

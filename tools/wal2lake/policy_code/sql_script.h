@@ -31,6 +31,11 @@ std::vector<std::string> FirstWords(std::string_view statement, size_t count);
 // CREATE TABLE. Empty where there is no such list or it does not end.
 std::vector<std::string_view> SplitElements(std::string_view text);
 
+// Lengths to which an element can be cut where it is not understood whole, the longest first: all
+// of it, before each of its last words, then of its first ones. Not of all: what is long would be
+// parsed as many times as it has words.
+std::vector<size_t> CutsOf(std::string_view element);
+
 // Finds the line, from 1, of an offset.
 class LineIndex
 {

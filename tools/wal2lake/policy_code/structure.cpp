@@ -10,6 +10,7 @@
 #include <pg_query/pg_query.pb-c.h>
 
 #include "policy_code/codes.h"
+#include "policy_code/deep_stack.h"
 #include "policy_code/sql_script.h"
 #include "policy_code/structure_builder.h"
 
@@ -22,6 +23,12 @@ namespace
 {
 
 using Nodes = std::span<PgQuery__Node* const>;
+
+// Parser and messages recurse into an expression, some 2 kB for each of its bytes at worst. What
+// a server accepts (max_stack_depth) is far less deep; a longer statement is not read.
+constexpr size_t kLongestStatement = size_t{1} << 20;
+constexpr size_t kStackForAByte = 8192;
+constexpr size_t kStack = size_t{16} << 20;
 
 struct FreeTree {
     void operator()(PgQuery__ParseResult* tree) const
@@ -181,7 +188,7 @@ class StructureReader
     {
     }
 
-    Schema Read();
+    Schema Read(const std::vector<SqlStatement>& statements);
 
   private:
     void Complain(PolicySeverity severity, size_t offset, const std::string& object, std::string text,
@@ -257,9 +264,9 @@ SchemaType StructureReader::TypeOf(const PgQuery__TypeName* type) const
                            type->n_array_bounds > 0);
 }
 
-Schema StructureReader::Read()
+Schema StructureReader::Read(const std::vector<SqlStatement>& statements)
 {
-    for (const SqlStatement& statement : SplitScript(text_))
+    for (const SqlStatement& statement : statements)
         ReadStatement(statement);
     return builder_.Build(file_, findings_);
 }
@@ -269,6 +276,12 @@ void StructureReader::ReadStatement(const SqlStatement& statement)
     const Kind kind = KindOf(statement.text);
     if (kind == Kind::kNone)
         return;
+    if (statement.text.size() > kLongestStatement) {
+        Complain(PolicySeverity::kError, statement.offset, "",
+                 "a statement of more than " + std::to_string(kLongestStatement) + " bytes is not read",
+                 "have the database compared instead of the file");
+        return;
+    }
     const Parsed parsed = Parse(std::string(statement.text));
     if (const PgQuery__Node* node = parsed.statement(); node != nullptr)
         ReadTree(*node, statement.offset);
@@ -405,8 +418,7 @@ bool StructureReader::ReadElement(std::string_view element, BuiltTable* table)
     const auto offset = static_cast<size_t>(element.data() - text_.data());
     std::string error;
     size_t error_at = 0;
-    for (size_t length = element.size(); length > 0 && length != std::string_view::npos;
-         length = element.find_last_of(" \t\n", length - 1)) {
+    for (const size_t length : CutsOf(element)) {
         const Parsed parsed = Parse(head + std::string(element.substr(0, length)) + ")");
         const PgQuery__Node* node = parsed.statement();
         if (length == element.size()) {
@@ -671,7 +683,17 @@ void StructureReader::ReadLabel(const PgQuery__SecLabelStmt& label, size_t offse
 
 Schema ParseStructure(const std::string& file, const std::string& text, std::vector<PolicyFinding>* findings)
 {
-    return StructureReader(file, text, findings).Read();
+    const std::vector<SqlStatement> statements = SplitScript(text);
+    size_t longest = 0;
+    for (const SqlStatement& statement : statements)
+        longest = std::max(longest, std::min(statement.text.size(), kLongestStatement));
+    Schema schema;
+    if (!CallOnStack(kStack + longest * kStackForAByte,
+                     [&] { schema = StructureReader(file, text, findings).Read(statements); }))
+        findings->push_back(MakeFinding("structure-unreadable", Place{file, 1}, "",
+                                        "the system gives no stack to read it on",
+                                        "raise the limits of address space and processes (ulimit -v, -u)"));
+    return schema;
 }
 
 } // namespace wal2lake
