@@ -210,6 +210,7 @@ def test_a_locked_table_does_not_keep_the_others_waiting(desk):
     holder.cursor().execute("LOCK TABLE t0 IN SHARE UPDATE EXCLUSIVE MODE")
     said = desk.apply("--lock-timeout", "100ms", "--retries", "1", code=FAILED)
     assert "public.t0 stayed locked" in said and "5 tables labelled" in said
+    assert "others hold a lock on public.t0; once more in 1 s (1 of 1)\n" in said
     # Readers and writers of a table that waits for its label are not kept waiting either.
     waiting = threading.Thread(target=lambda: desk.apply("--lock-timeout", "20s"))
     waiting.start()

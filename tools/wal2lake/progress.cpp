@@ -26,8 +26,20 @@ Progress::Progress(const std::string& subject, std::string what, uint64_t of)
 
 Progress::~Progress()
 {
+    TakeAway();
+}
+
+void Progress::TakeAway()
+{
     if (shown_)
         std::fprintf(stderr, "\r\x1b[K");
+    shown_ = false;
+}
+
+void Progress::Say(const std::string& text)
+{
+    TakeAway();
+    std::fprintf(stderr, "%s: %s\n", subject_.c_str(), Printable(text).c_str());
 }
 
 void Progress::Count()

@@ -1,4 +1,4 @@
-// A count that grows on a terminal, and nothing elsewhere.
+// A count that grows on a terminal, and elsewhere only what is worth a line of a log.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,12 @@ class Progress
     Progress& operator=(const Progress&) = delete;
 
     void Count();
+    // A line of its own: why nothing is counted for a while.
+    void Say(const std::string& text);
 
   private:
+    void TakeAway();
+
     std::string subject_;
     std::string what_;
     uint64_t of_;

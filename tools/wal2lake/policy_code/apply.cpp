@@ -4,6 +4,7 @@
 #include <deque>
 #include <thread>
 
+#include "list_text.h"
 #include "progress.h"
 
 namespace wal2lake
@@ -16,12 +17,22 @@ using Rows = std::vector<PostgresSource::Row>;
 constexpr const char* kInsufficientPrivilege = "42501";
 constexpr const char* kHasMoved = "55000";
 constexpr std::chrono::seconds kLongestPause{10};
+// Tables that a line about locks names.
+constexpr size_t kNamed = 3;
 
 enum class TableState { kAsPlannedFor, kDone, kMoved };
 
 std::string NameOfTable(const PlannedTable& table)
 {
     return ObjectName(table.schema, table.name);
+}
+
+std::vector<std::string> Names(const std::deque<const PlannedTable*>& tables)
+{
+    std::vector<std::string> names;
+    for (const PlannedTable* table : tables)
+        names.push_back(NameOfTable(*table));
+    return names;
 }
 
 bool HasLabels(const SchemaTable& now, const PlannedTable& planned)
@@ -121,8 +132,13 @@ class Applier
         std::deque<const PlannedTable*> waiting(tables.begin(), tables.end());
         Progress progress(database, "tables labelled", tables.size());
         for (uint64_t round = 0; !waiting.empty() && round <= options_.retries; round++) {
-            if (round > 0)
-                std::this_thread::sleep_for(std::min(std::chrono::seconds(round), kLongestPause));
+            if (round > 0) {
+                const auto pause = std::min(std::chrono::seconds(round), kLongestPause);
+                progress.Say("others hold a lock on " + ListText(Names(waiting), kNamed) + "; once more in " +
+                             std::to_string(pause.count()) + " s (" + std::to_string(round) + " of " +
+                             std::to_string(options_.retries) + ")");
+                std::this_thread::sleep_for(pause);
+            }
             for (size_t left = waiting.size(); left > 0; left--) {
                 const PlannedTable* table = waiting.front();
                 waiting.pop_front();
@@ -135,8 +151,7 @@ class Applier
                     waiting.push_back(table);
             }
         }
-        for (const PlannedTable* table : waiting)
-            outcome_.locked.push_back(NameOfTable(*table));
+        outcome_.locked = Names(waiting);
     }
 
     void Declare(const std::vector<PlannedDeclarations>& tables)
