@@ -10,6 +10,7 @@
 
 #include "made_schema.h"
 #include "policy_code/codes.h"
+#include "policy_code/structure.h"
 #include "policy_code/suggest.h"
 
 namespace wal2lake
@@ -119,6 +120,18 @@ TEST(Check, Unlabelled)
     EXPECT_EQ(Check(excluded, schema), Texts{});
 }
 
+TEST(Check, ReviewedBesideTodo)
+{
+    Policy policy = MakePolicy({{"t", {{"a", "", "asked Ann"}, {"b", ""}, {"c", "green", "asked Ann"}}}});
+    EXPECT_EQ(CheckAlone(policy),
+              (Texts{"unlabelled public.t.a policy/t.yml:2", "unlabelled public.t.a policy/t.yml:2",
+                     "unlabelled public.t.b policy/t.yml:3"}));
+    EXPECT_EQ(CheckPolicy(policy, nullptr, "", {}).at(1).text,
+              "reviewed stands beside TODO, and there is no label yet that it could be about");
+    policy.tables[0].label = "exclude";
+    EXPECT_EQ(CheckAlone(policy), Texts{});
+}
+
 TEST(Check, MissingTable)
 {
     Schema schema = MakeSchema({{"a", {MakeColumn("x", "text")}}, {"b", {MakeColumn("x", "text")}}});
@@ -222,6 +235,21 @@ TEST(Check, GeneratedCopy)
     // What nobody has decided is not clear.
     EXPECT_EQ(Check(policy("", ""), schema),
               (Texts{"unlabelled public.t.a policy/t.yml:2", "generated-copy public.t.c policy/t.yml:4"}));
+}
+
+TEST(Check, GeneratedFromSeveral)
+{
+    const Schema schema = MakeSchema({{"t",
+                                       {MakeColumn("a", "text"), MakeColumn("b", "text"),
+                                        MakeColumn("c", "text"), Generated("d", "text", {"a", "b", "c"})}}});
+    const auto found = CheckPolicy(
+        MakePolicy({{"t", {{"a", "red drop"}, {"b", "yellow"}, {"c", "red hash"}, {"d", "yellow"}}}}),
+        &schema, kFile, {});
+    EXPECT_EQ(Lines(found), (Texts{"generated-copy public.t.d policy/t.yml:5",
+                                   "generated-copy public.t.d policy/t.yml:5"}));
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0].text, "the column is sent in clear, and is generated from a, which is not");
+    EXPECT_EQ(found[1].text, "the column is sent in clear, and is generated from c, which is not");
 }
 
 TEST(Check, NamedLikeRed)
@@ -364,12 +392,15 @@ TEST(Check, WhatIsSuggestedPasses)
         }
         policy.tables.push_back(std::move(entry));
     }
-    EXPECT_GT(suggestions.size(), 5000U);
-    EXPECT_LT(suggestions.size(), 15000U);
+    // What is left as TODO may have its reason, too.
+    const auto labelled = std::count_if(suggestions.begin(), suggestions.end(),
+                                        [](const auto& each) { return !each.second.label.empty(); });
+    EXPECT_GT(labelled, 5000);
+    EXPECT_LT(labelled, 15000);
     std::map<std::string, int> codes;
     for (const PolicyFinding& finding : CheckPolicy(policy, &schema, kFile, {}))
         codes[finding.code]++;
-    EXPECT_EQ(codes["unlabelled"], static_cast<int>(15000 - suggestions.size()));
+    EXPECT_EQ(codes["unlabelled"], 15000 - labelled);
     // A closed one may have the name of an open one, and a key the name of a secret.
     for (const char* code : {"odd-label", "impossible-action", "generated-copy", "named-like-red",
                              "small-domain", "misspelt", "stale-column", "missing-table"})
@@ -411,13 +442,13 @@ TEST(Since, WhatNewlyFlowsIsSaid)
                                        {"f", ""},
                                        {"g", "green"}}},
                                      {"u", {{"x", "green"}, {"y", "red drop"}, {"z", ""}}}});
-    EXPECT_EQ(Lines(Since(before, after, nullptr)),
+    EXPECT_EQ(Lines(Since(before, after, nullptr, nullptr)),
               (Texts{"newly-flows public.t.a policy/t.yml:2", "newly-flows public.t.b policy/t.yml:3",
                      "newly-flows public.t.d policy/t.yml:5", "newly-flows public.t.g policy/t.yml:8",
                      "newly-flows public.u.x policy/u.yml:2"}));
-    EXPECT_EQ(Since(before, after, nullptr)[1].text, "the column was hashed, and becomes clear");
-    EXPECT_EQ(Lines(Since(after, after, nullptr)), Texts{});
-    EXPECT_EQ(Lines(Since(after, {}, nullptr)), Texts{});
+    EXPECT_EQ(Since(before, after, nullptr, nullptr)[1].text, "the column was hashed, and becomes clear");
+    EXPECT_EQ(Lines(Since(after, after, nullptr, nullptr)), Texts{});
+    EXPECT_EQ(Lines(Since(after, {}, nullptr, nullptr)), Texts{});
 }
 
 TEST(Since, ExclusionAndTypesCount)
@@ -425,24 +456,97 @@ TEST(Since, ExclusionAndTypesCount)
     const Policy sent = MakePolicy({{"t", {{"a", "red"}, {"id", ""}, {"b", "green"}}}});
     Policy excluded = sent;
     excluded.tables[0].label = "exclude";
-    EXPECT_EQ(Lines(Since(excluded, sent, nullptr)),
+    EXPECT_EQ(Lines(Since(excluded, sent, nullptr, nullptr)),
               (Texts{"newly-flows public.t.a policy/t.yml:2", "newly-flows public.t.b policy/t.yml:4"}));
-    EXPECT_EQ(Lines(Since(sent, excluded, nullptr)), Texts{});
+    EXPECT_EQ(Lines(Since(sent, excluded, nullptr, nullptr)), Texts{});
     // A red json is dropped by default. A key is hashed, labelled or not, once the table is sent.
     const Schema types =
         MakeSchema({{"t", {MakeColumn("a", "json"), Key("id", "int8"), MakeColumn("b", "text")}}});
-    EXPECT_EQ(Lines(Since(excluded, sent, &types)),
+    EXPECT_EQ(Lines(Since(excluded, sent, &types, &types)),
               (Texts{"newly-flows public.t.id policy/t.yml:3", "newly-flows public.t.b policy/t.yml:4"}));
     const Policy undecided = MakePolicy({{"t", {{"a", ""}, {"id", ""}, {"b", ""}}}});
-    EXPECT_EQ(Lines(Since(excluded, undecided, &types)), Texts{});
+    EXPECT_EQ(Lines(Since(excluded, undecided, &types, &types)), Texts{});
+}
+
+TEST(Since, AnotherTypeLetsOut)
+{
+    const auto of_type = [](const std::string& type) {
+        return MakeSchema({{"t", {Key("id", "int8"), MakeColumn("kind", type)}}});
+    };
+    const Policy policy = MakePolicy({{"t", {{"id", "green"}, {"kind", "red"}}}});
+    const Schema closed = of_type("date"), open = of_type("text");
+    const auto flows = Since(policy, policy, &closed, &open);
+    EXPECT_EQ(Lines(flows), Texts{"newly-flows public.t.kind policy/t.yml:3"});
+    EXPECT_EQ(flows.at(0).text, "the column was withheld, and becomes hashed");
+    EXPECT_EQ(Lines(Since(policy, policy, &open, &closed)), Texts{});
+}
+
+TEST(Since, AKeyWithoutALineLeavesAsTokens)
+{
+    const Schema schema = MakeSchema({{"t", {Key("email", "text"), MakeColumn("x", "text")}}});
+    const Policy before = MakePolicy({{"t", {{"email", ""}, {"x", ""}}}});
+    const Policy after = MakePolicy({{"t", {{"x", "green"}}}});
+    EXPECT_EQ(Lines(Since(before, after, &schema, &schema)),
+              (Texts{"newly-flows public.t.email policy/t.yml:1", "newly-flows public.t.x policy/t.yml:2"}));
+    EXPECT_EQ(Lines(Since(before, after, nullptr, nullptr)), Texts{"newly-flows public.t.x policy/t.yml:2"});
+    EXPECT_EQ(Lines(Since(after, after, &schema, &schema)), Texts{});
+}
+
+TEST(Since, WhatBecomesAKeyLeavesAsTokens)
+{
+    const Policy policy = MakePolicy({{"t", {{"x", "green"}, {"b", ""}}}});
+    const Schema before =
+        MakeSchema({{"t", {MakeColumn("a", "text"), MakeColumn("b", "text"), MakeColumn("x", "text")}}});
+    const Schema after =
+        MakeSchema({{"t", {Key("a", "text"), Key("b", "text"), MakeColumn("x", "text"), Key("c", "int8")}}});
+    EXPECT_EQ(Lines(Since(policy, policy, &before, &after)),
+              (Texts{"newly-flows public.t.a policy/t.yml:1", "newly-flows public.t.c policy/t.yml:1",
+                     "newly-flows public.t.b policy/t.yml:3"}));
+    EXPECT_EQ(Lines(Since(policy, policy, &after, &before)), Texts{});
+}
+
+TEST(Since, WhatWasDeclaredAheadIsToldOnce)
+{
+    const Schema before = MakeSchema({{"t", {Key("id", "int8")}}});
+    const Schema after = MakeSchema({{"t", {Key("id", "int8"), MakeColumn("a", "text")}}});
+    const Policy undeclared = MakePolicy({{"t", {{"id", "green"}}}});
+    const Policy declared = MakePolicy({{"t", {{"id", "green"}, {"a", "red"}}}});
+    const Texts told{"newly-flows public.t.a policy/t.yml:3"};
+    EXPECT_EQ(Lines(Since(undeclared, declared, &before, &before)), told);
+    EXPECT_EQ(Lines(Since(declared, declared, &before, &after)), Texts{});
+    EXPECT_EQ(Lines(Since(undeclared, declared, &before, &after)), told);
+}
+
+TEST(Since, WhatIsGoneDoesNotFlow)
+{
+    // Without its type the label would hash.
+    const Schema before = MakeSchema({{"t", {Key("id", "int8"), MakeColumn("a", "date")}}});
+    const Schema after = MakeSchema({{"t", {Key("id", "int8")}}});
+    const Policy policy = MakePolicy({{"t", {{"id", "green"}, {"a", "red"}}}});
+    EXPECT_EQ(Lines(Since(policy, policy, &before, &after)), Texts{});
+}
+
+TEST(Since, AStructureThatIsNewSaysNothingOfBefore)
+{
+    const Schema schema = MakeSchema({{"t", {Key("id", "int8"), MakeColumn("a", "date")}}});
+    const Policy policy = MakePolicy({{"t", {{"a", "green"}}}});
+    EXPECT_EQ(Lines(Since(policy, policy, nullptr, &schema)), Texts{});
+}
+
+// What is new of a check, of policies and structures before and after.
+Texts NewLines(const Policy& policy_before, const Schema& before, const Policy& policy_after,
+               const Schema& after)
+{
+    return Lines(WithoutKnown(CheckPolicy(policy_after, &after, kFile, {}),
+                              CheckPolicy(policy_before, &before, kFile, {})));
 }
 
 TEST(WithoutKnown, WhatWasThereBeforeIsTakenAway)
 {
     const PolicyFinding finding = MakeFinding("odd-label", Place{"a.yml", 3}, "public.t.a", "text", "fix");
     PolicyFinding moved = finding;
-    moved.place.line = 9;
-    moved.text = "other words";
+    moved.place = {"b.yml", 9};
+    moved.fix = "another fix";
     PolicyFinding other = finding;
     other.object = "public.t.b";
     PolicyFinding worse = finding;
@@ -455,6 +559,129 @@ TEST(WithoutKnown, WhatWasThereBeforeIsTakenAway)
     elsewhere.place.file = "b.yml";
     EXPECT_EQ(WithoutKnown({nameless, elsewhere}, {nameless}).size(), 1U);
     EXPECT_EQ(WithoutKnown({finding}, {}).size(), 1U);
+}
+
+TEST(WithoutKnown, OtherWordsAreNew)
+{
+    const PolicyFinding finding = MakeFinding("odd-label", Place{"a.yml", 3}, "public.t.a", "text", "fix");
+    PolicyFinding other = finding;
+    other.text = "other words";
+    EXPECT_EQ(WithoutKnown({other}, {finding}).size(), 1U);
+}
+
+TEST(WithoutKnown, AnErrorIsNewWhereAWarningWas)
+{
+    const PolicyFinding error =
+        MakeFinding("structure-unreadable", Place{"s.sql", 3}, "public.t", "text", "fix");
+    PolicyFinding warning = error;
+    warning.severity = PolicySeverity::kWarning;
+    EXPECT_EQ(WithoutKnown({error}, {warning}).size(), 1U);
+    EXPECT_EQ(WithoutKnown({error}, {error}).size(), 0U);
+}
+
+TEST(WithoutKnown, ASecondOneOfTheSameIsNew)
+{
+    const auto at = [](size_t line, const std::string& object) {
+        return MakeFinding("structure-unreadable", Place{"s.sql", line}, object, "text", "fix");
+    };
+    for (const char* object : {"public.t", ""}) {
+        EXPECT_EQ(WithoutKnown({at(3, object), at(8, object), at(9, object)}, {at(5, object)}).size(), 2U);
+        EXPECT_EQ(WithoutKnown({at(3, object)}, {at(5, object), at(6, object)}).size(), 0U);
+    }
+}
+
+TEST(WithoutKnown, ASecondColumnThatCannotBeReadIsNew)
+{
+    const auto found = [](const std::string& columns) {
+        std::vector<PolicyFinding> findings;
+        ParseStructure(kFile, "CREATE TABLE public.t (\n    a jsonb" + columns + "\n);\n", &findings);
+        return findings;
+    };
+    const auto generated = [](const std::string& name) {
+        return ",\n    " + name + " text GENERATED ALWAYS AS (JSON_VALUE(a, '$." + name +
+               "' RETURNING text)) STORED";
+    };
+    const auto before = found(generated("b"));
+    ASSERT_EQ(before.size(), 1U);
+    EXPECT_EQ(before[0].object, "public.t");
+    const auto now = WithoutKnown(found(",\n    x text" + generated("b") + generated("c")), before);
+    ASSERT_EQ(now.size(), 1U);
+    EXPECT_EQ(now[0].place, (Place{kFile, 5}));
+    EXPECT_EQ(WithoutKnown(found(",\n    x text" + generated("b")), before).size(), 0U);
+}
+
+TEST(WithoutKnown, AnotherNameThatIsMeantIsNew)
+{
+    const Schema before = MakeSchema({{"t", {Key("id", "int8"), MakeColumn("username", "text")}}});
+    const Schema after = MakeSchema(
+        {{"t", {Key("id", "int8"), MakeColumn("username", "text"), MakeColumn("usernames", "text")}}});
+    const Policy policy = MakePolicy({{"t", {{"id", "green"}, {"usernme", "red drop"}}}});
+    const Policy mended =
+        MakePolicy({{"t", {{"id", "green"}, {"usernme", "red drop"}, {"username", "red drop"}}}});
+    EXPECT_EQ(NewLines(policy, before, mended, after), Texts{"misspelt public.t.usernme policy/t.yml:3"});
+    EXPECT_EQ(NewLines(policy, before, policy, before), Texts{});
+}
+
+TEST(WithoutKnown, AnotherSourceOfACopyIsNew)
+{
+    const auto reads = [](const std::vector<std::string>& names) {
+        return MakeSchema(
+            {{"t",
+              {MakeColumn("nick", "text"), MakeColumn("ssn", "text"), Generated("copy", "text", names)}}});
+    };
+    const Policy policy =
+        MakePolicy({{"t", {{"nick", "red drop"}, {"ssn", "red drop"}, {"copy", "yellow"}}}});
+    const Texts told{"generated-copy public.t.copy policy/t.yml:4"};
+    EXPECT_EQ(NewLines(policy, reads({"nick"}), policy, reads({"ssn"})), told);
+    EXPECT_EQ(NewLines(policy, reads({"nick"}), policy, reads({"nick", "ssn"})), told);
+    // Less is not new.
+    EXPECT_EQ(NewLines(policy, reads({"nick", "ssn"}), policy, reads({"ssn"})), Texts{});
+    EXPECT_EQ(NewLines(policy, reads({"nick", "ssn"}), policy, reads({"ssn", "nick"})), Texts{});
+}
+
+TEST(WithoutKnown, LineNumbersDoNotCount)
+{
+    const auto found = [](const std::string& text) {
+        return ParsePolicy("policy", {{"t.yml", "table: t\ncolumns:\n  a: green\n" + text}}).findings;
+    };
+    const auto before = found("  b: green\n  b: yellow\n");
+    EXPECT_EQ(Lines(before), Texts{"duplicate public.t.b policy/t.yml:5"});
+    EXPECT_EQ(WithoutKnown(found("  # why\n\n  b: green\n  c: green\n  b: yellow\n"), before).size(), 0U);
+    EXPECT_EQ(WithoutKnown(found("  b: green\n  b: yellow\n  b: red\n"), before).size(), 1U);
+}
+
+TEST(WithoutKnown, WhatIsUndecidedIsSoInOtherWords)
+{
+    const Schema before = MakeSchema({{"t", {MakeColumn("a", "text"), MakeColumn("b", "text")}}});
+    const Schema after =
+        MakeSchema({{"t", {MakeColumn("new", "text"), MakeColumn("a", "text"), MakeColumn("b", "text")}}});
+    const Policy policy = MakePolicy({{"t", {{"a", ""}}}});
+    const Policy other = MakePolicy({{"t", {{"new", "green"}, {"b", ""}}}});
+    EXPECT_EQ(NewLines(policy, before, other, after), Texts{});
+    EXPECT_EQ(NewLines(policy, before, policy, after), Texts{"unlabelled public.t.new policy/t.yml:1"});
+    // One that is now excused beforehand is another matter.
+    const Policy reviewed = MakePolicy({{"t", {{"a", "", "asked Ann"}}}});
+    EXPECT_EQ(NewLines(policy, before, reviewed, before), Texts{"unlabelled public.t.a policy/t.yml:2"});
+}
+
+TEST(WithoutKnown, AnotherColumnOfTheSameNameIsNotNew)
+{
+    const Policy before = MakePolicy({{"b", {{"shape", "yellow"}}}, {"c", {{"shape", "red drop"}}}});
+    const Policy after = MakePolicy(
+        {{"a", {{"shape", "orange drop"}}}, {"b", {{"shape", "yellow"}}}, {"c", {{"shape", "red drop"}}}});
+    const auto found = [](const Policy& policy) { return CheckPolicy(policy, nullptr, "", {}); };
+    EXPECT_EQ(Lines(found(before)), Texts{"same-name-as-red public.b.shape policy/b.yml:2"});
+    EXPECT_EQ(WithoutKnown(found(after), found(before)).size(), 0U);
+}
+
+TEST(WithoutKnown, AnotherTypeThatCannotBeHashedIsNotNew)
+{
+    const Policy policy = MakePolicy({{"t", {{"a", "red hash"}, {"b", "red hash"}}}});
+    const Schema before = MakeSchema({{"t", {MakeColumn("a", "text[]"), MakeColumn("b", "date")}}});
+    const Schema after = MakeSchema({{"t", {MakeColumn("a", "varchar[]"), MakeColumn("b", "int2")}}});
+    EXPECT_EQ(Check(policy, before), (Texts{"impossible-action public.t.a policy/t.yml:2",
+                                            "small-domain public.t.b policy/t.yml:3"}));
+    EXPECT_EQ(NewLines(policy, before, policy, after), Texts{});
 }
 
 } // namespace

@@ -63,6 +63,7 @@ class Checker
     void CheckColumns(const TableEntry& entry, const SchemaTable* table);
     bool CheckColumn(const TableEntry& entry, const ColumnEntry& column, const SchemaTable* table);
     void CheckLabel(const TableEntry& entry, const ColumnEntry& column, const SchemaColumn* known);
+    void CheckUndecided(const std::string& object, const ColumnEntry& column);
     void CheckMissing(const TableEntry& entry, const SchemaTable& table);
     void CheckMissingTables();
     void CheckGenerated(const Decided& decided);
@@ -179,8 +180,7 @@ void Checker::CheckLabel(const TableEntry& entry, const ColumnEntry& column, con
     const std::string object = ObjectName(entry.schema, entry.table, column.name);
     if (column.label.empty()) {
         if (entry.label != "exclude")
-            Find("unlabelled", column.place, object, "nobody has decided what becomes of the column",
-                 "write a label instead of TODO; red drop withholds the values until somebody knows better");
+            CheckUndecided(object, column);
         return;
     }
     const LabelFacts of_any = FactsOfLabel(column.label, nullptr);
@@ -196,6 +196,18 @@ void Checker::CheckLabel(const TableEntry& entry, const ColumnEntry& column, con
     }
     if (entry.label != "exclude")
         decided_.emplace(Reference{entry.schema, entry.table, column.name}, std::move(decided));
+}
+
+void Checker::CheckUndecided(const std::string& object, const ColumnEntry& column)
+{
+    Find("unlabelled", column.place, object, "nobody has decided what becomes of the column",
+         "write a label instead of TODO; red drop withholds the values until somebody knows better");
+    // It would silence what there is to say of whatever label comes, such as that of a rule. A finding of its
+    // own, so that it is told as new of a column that was undecided before.
+    if (!column.reviewed.empty())
+        Find("unlabelled", column.place, object,
+             "reviewed stands beside TODO, and there is no label yet that it could be about",
+             "take reviewed away, and write it again if the label that is decided on needs it");
 }
 
 void Checker::CheckMissing(const TableEntry& entry, const SchemaTable& table)
@@ -230,17 +242,15 @@ void Checker::CheckGenerated(const Decided& decided)
 {
     if (decided.column == nullptr)
         return;
-    std::vector<std::string> closed;
+    // One finding for each, so that one that is new is told from those that were there before.
     for (const std::string& name : decided.column->generated_from) {
         const Decided* read = DecidedOf({decided.table->schema, decided.table->table, name});
         if (read == nullptr || !read->is_clear())
-            closed.push_back(name);
+            FindAbout("generated-copy", decided,
+                      "the column is sent in clear, and is generated from " + name + ", which is not",
+                      OrReview("write " + std::string(w2l_class_name(decided.facts.data_class)) +
+                               " drop, or the class of what it is generated from with drop"));
     }
-    if (!closed.empty())
-        FindAbout("generated-copy", decided,
-                  "the column is sent in clear, and is generated from " + Listed(closed) + ", which is not",
-                  OrReview("write " + std::string(w2l_class_name(decided.facts.data_class)) +
-                           " drop, or the class of what it is generated from with drop"));
 }
 
 // The domain that a hashed column is in, written or its own.
@@ -353,6 +363,12 @@ std::vector<PolicyFinding> Checker::Check()
     return std::move(findings_);
 }
 
+bool HasLabel(const Policy& policy, const Reference& name)
+{
+    const ColumnEntry* entry = policy.Find(name.schema, name.table, name.column);
+    return entry != nullptr && !entry->label.empty();
+}
+
 // What becomes of a column by a policy that may not know it.
 w2l_action ActionBy(const Policy& policy, const Reference& name, const SchemaColumn* column)
 {
@@ -362,10 +378,108 @@ w2l_action ActionBy(const Policy& policy, const Reference& name, const SchemaCol
     if (table == nullptr || table->label == "exclude" ||
         std::none_of(table->columns.begin(), table->columns.end(), is_labelled))
         return W2L_ACTION_DROP;
-    const ColumnEntry* entry = table->Find(name.column);
-    if (entry != nullptr && !entry->label.empty())
+    if (const ColumnEntry* entry = table->Find(name.column); entry != nullptr && !entry->label.empty())
         return FactsOfLabel(entry->label, column == nullptr ? nullptr : &column->type).action;
     return column == nullptr ? W2L_ACTION_DROP : FactsOfUnlabelled(*column).action;
+}
+
+const SchemaColumn* ColumnIn(const Schema* structure, const Reference& name)
+{
+    const SchemaTable* table = structure == nullptr ? nullptr : structure->Find(name.schema, name.table);
+    return table == nullptr ? nullptr : table->Find(name.column);
+}
+
+class FlowFinder
+{
+  public:
+    FlowFinder(const Policy& earlier, const Policy& later, const Schema* earlier_structure,
+               const Schema* structure)
+        : earlier_(earlier), later_(later), earlier_structure_(earlier_structure), structure_(structure)
+    {
+    }
+
+    // A table without a document is not sent.
+    std::vector<PolicyFinding> Find()
+    {
+        for (const TableEntry& entry : later_.tables) {
+            for (const ColumnEntry& column : entry.columns)
+                FindOne({entry.schema, entry.table, column.name}, column.place);
+            const SchemaTable* table =
+                structure_ == nullptr ? nullptr : structure_->Find(entry.schema, entry.table);
+            // A key leaves as tokens without a line, too.
+            if (table != nullptr)
+                for (const SchemaColumn& column : table->columns)
+                    if (entry.Find(column.name) == nullptr)
+                        FindOne({entry.schema, entry.table, column.name}, entry.place);
+        }
+        std::stable_sort(findings_.begin(), findings_.end(), ByPlace);
+        return std::move(findings_);
+    }
+
+  private:
+    // By whose type and key the column was judged; `now` is as it is today.
+    const SchemaColumn* EarlierColumn(const Reference& name, const SchemaColumn* now) const
+    {
+        // Of a column that is gone, or to come, labels alone are compared: it does not open with its type.
+        if (earlier_structure_ == nullptr || now == nullptr)
+            return now;
+        const SchemaColumn* then = ColumnIn(earlier_structure_, name);
+        // A label that was declared ahead was told then, as that of a type that closes nothing.
+        return then == nullptr && HasLabel(earlier_, name) ? now : then;
+    }
+
+    void FindOne(const Reference& name, const Place& place)
+    {
+        const SchemaColumn* now = ColumnIn(structure_, name);
+        const w2l_action was = ActionBy(earlier_, name, EarlierColumn(name, now));
+        const w2l_action is = ActionBy(later_, name, now);
+        if (is < was)
+            findings_.push_back(
+                MakeFinding("newly-flows", place, ObjectName(name.schema, name.table, name.column),
+                            "the column was " + std::string(OutcomeOf(was)) + ", and becomes " +
+                                std::string(OutcomeOf(is)),
+                            "have those who answer for its values agree, or leave the label as it was"));
+    }
+
+    const Policy& earlier_;
+    const Policy& later_;
+    const Schema* earlier_structure_;
+    const Schema* structure_;
+    std::vector<PolicyFinding> findings_;
+};
+
+// "line 12" becomes "line": lines move with whatever is written above them.
+std::string WithoutLineNumbers(std::string text)
+{
+    constexpr std::string_view kLine = "line ";
+    constexpr std::string_view kDigits = "0123456789";
+    for (size_t at = text.find(kLine); at != std::string::npos; at = text.find(kLine, at + 1)) {
+        const size_t digits = at + kLine.size();
+        text.erase(digits, std::min(text.find_first_not_of(kDigits, digits), text.size()) - digits);
+    }
+    return text;
+}
+
+// What a finding says, by which it is told from others of its code about the same object. What to do about it
+// follows from that, and may change with what is near: it does not count.
+std::string FactsOf(const PolicyFinding& finding)
+{
+    // The code says it all. In the text is what may change while the fact stays: the type that cannot be
+    // hashed or has few values, which of several columns of that name is red, whether there is a TODO or no
+    // line.
+    static const std::set<std::string_view> kSameInOtherWords{"impossible-action", "same-name-as-red",
+                                                              "small-domain", "unlabelled"};
+    // In all others it is what the finding is about: which column is read, meant or referenced, what is wrong
+    // with the label, which key is there twice.
+    return kSameInOtherWords.contains(finding.code) ? "" : WithoutLineNumbers(finding.text);
+}
+
+// Documents may move; what is about no object is in its file.
+auto IdentityOf(const PolicyFinding& finding)
+{
+    return std::tuple(finding.code, finding.severity,
+                      finding.object.empty() ? finding.place.file : std::string(), finding.object,
+                      FactsOf(finding));
 }
 
 } // namespace
@@ -377,41 +491,29 @@ std::vector<PolicyFinding> CheckPolicy(const Policy& policy, const Schema* struc
     return Checker(policy, structure, structure_file, dictionaries).Check();
 }
 
-std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* types)
+std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* earlier_structure,
+                                 const Schema* structure)
 {
-    std::vector<PolicyFinding> findings;
-    for (const TableEntry& table : later.tables) {
-        const SchemaTable* known = types == nullptr ? nullptr : types->Find(table.schema, table.table);
-        for (const ColumnEntry& entry : table.columns) {
-            const Reference name{table.schema, table.table, entry.name};
-            const SchemaColumn* column = known == nullptr ? nullptr : known->Find(entry.name);
-            const w2l_action was = ActionBy(earlier, name, column);
-            const w2l_action is = ActionBy(later, name, column);
-            if (is < was)
-                findings.push_back(
-                    MakeFinding("newly-flows", entry.place, ObjectName(name.schema, name.table, name.column),
-                                "the column was " + std::string(OutcomeOf(was)) + ", and becomes " +
-                                    std::string(OutcomeOf(is)),
-                                "have those who answer for its values agree, or leave the label as it was"));
-        }
-    }
-    std::stable_sort(findings.begin(), findings.end(), ByPlace);
-    return findings;
+    return FlowFinder(earlier, later, earlier_structure, structure).Find();
 }
 
 std::vector<PolicyFinding> WithoutKnown(std::vector<PolicyFinding> findings,
                                         const std::vector<PolicyFinding>& before)
 {
-    // What is about no object is told apart by what it says.
-    const auto key = [](const PolicyFinding& finding) {
-        return std::pair(finding.code,
-                         finding.object.empty() ? finding.place.file + ": " + finding.text : finding.object);
-    };
-    std::set<std::pair<std::string, std::string>> known;
+    // Counted: a second column of a table that cannot be read is said in the same words as the first. Of such
+    // ones the last are told.
+    std::map<decltype(IdentityOf(before[0])), size_t> known;
     for (const PolicyFinding& finding : before)
-        known.insert(key(finding));
-    std::erase_if(findings, [&](const PolicyFinding& finding) { return known.contains(key(finding)); });
-    return findings;
+        known[IdentityOf(finding)]++;
+    std::vector<PolicyFinding> fresh;
+    for (PolicyFinding& finding : findings) {
+        const auto same = known.find(IdentityOf(finding));
+        if (same != known.end() && same->second > 0)
+            same->second--;
+        else
+            fresh.push_back(std::move(finding));
+    }
+    return fresh;
 }
 
 } // namespace wal2lake

@@ -19,10 +19,14 @@ std::vector<PolicyFinding> CheckPolicy(const Policy& policy, const Schema* struc
                                        const std::string& structure_file,
                                        const std::vector<Dictionary>& dictionaries);
 
-// What flows by `later` and did not by `earlier`, by place; `types` (may be nullptr) are those of either.
-std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* types);
+// What flows by `later` and did not by `earlier`, by place. Either structure may be nullptr; `structure` is
+// of the later one. Without that only columns that have a line are looked at; without the earlier one it is
+// taken to have been the same.
+std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, const Schema* earlier_structure,
+                                 const Schema* structure);
 
-// Without those that were there before: of the same code, about the same object.
+// Without those that were there before: of the same code and severity, about the same object, and saying the
+// same. Of several such ones as many are taken away as there were.
 std::vector<PolicyFinding> WithoutKnown(std::vector<PolicyFinding> findings,
                                         const std::vector<PolicyFinding>& before);
 

@@ -346,7 +346,9 @@ int RunPolicyCheck(const PolicyCheckOptions& options)
         if (!before.ok())
             return Complain(before.error().text);
         now.findings = WithoutKnown(now.findings, before.value().findings);
-        auto flows = Since(before.value().policy, now.policy, now.structure ? &*now.structure : nullptr);
+        const std::optional<Schema>& earlier = before.value().structure;
+        auto flows = Since(before.value().policy, now.policy, earlier ? &*earlier : nullptr,
+                           now.structure ? &*now.structure : nullptr);
         std::move(flows.begin(), flows.end(), std::back_inserter(now.findings));
     }
     return Report(now.findings, options.reports);
