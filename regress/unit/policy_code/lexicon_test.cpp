@@ -37,6 +37,7 @@ TEST(Lexicon, Words)
     using Texts = std::vector<std::string>;
     EXPECT_EQ(WordsOf("home_address2"), (Texts{"home", "address"}));
     EXPECT_EQ(WordsOf("homeAddress"), (Texts{"home", "address"}));
+    EXPECT_EQ(WordsOf("IPAddress"), (Texts{"ip", "address"}));
     EXPECT_EQ(WordsOf("Home Address"), (Texts{"home", "address"}));
     EXPECT_EQ(WordsOf("__a__b_"), (Texts{"a", "b"}));
     EXPECT_EQ(WordsOf("42"), Texts{"42"});
@@ -50,7 +51,7 @@ TEST(Lexicon, Secrets)
     for (const std::string name :
          {"encrypted_password", "otp_secret", "encrypted_otp_secret_salt", "feed_token", "token_digest",
           "token_encrypted", "api_key", "ssh_private_key", "incoming_email_token", "backup_codes",
-          "password_hash", "refreshToken", "encrypted_url_iv", "otp"})
+          "password_hash", "refreshToken", "encrypted_url_iv", "otp", "pwd", "hashed_pwd", "pass_word"})
         EXPECT_EQ(What(name, "text"), "a secret") << name;
     EXPECT_EQ(What("token", "bytea"), "a secret");
     EXPECT_EQ(What("token", "uuid"), "a secret");
@@ -68,7 +69,7 @@ TEST(Lexicon, Secrets)
 TEST(Lexicon, Identifiers)
 {
     for (const std::string name : {"email", "notification_email", "email_address", "unconfirmedEmail",
-                                   "email2", "email_normalized", "e_mail"})
+                                   "email2", "email_normalized", "e_mail", "emailaddress"})
         EXPECT_EQ(What(name, "varchar"), "an e-mail address") << name;
     const SchemaType text = Type("text");
     EXPECT_EQ(RedNameOf("users", "email", &text)->domain, "email");
@@ -82,6 +83,10 @@ TEST(Lexicon, Identifiers)
     EXPECT_EQ(What("email_provider", "text"), "");
     EXPECT_EQ(What("username", "text"), "a login");
     EXPECT_EQ(What("phone_number", "int8"), "a phone number");
+    EXPECT_EQ(What("phonenumber", "text"), "a phone number");
+    EXPECT_EQ(What("iban_number", "text"), "a number that an authority or a bank gave");
+    EXPECT_EQ(What("IPAddress", "text"), "a network address");
+    EXPECT_EQ(What("ipaddress", "text"), "a network address");
     EXPECT_EQ(What("ip_address", "inet"), "a network address");
     EXPECT_EQ(What("ip_address", "text"), "a network address");
     EXPECT_EQ(What("address", "text"), "a place where a person is");

@@ -42,7 +42,8 @@ struct Kind {
 // would tell of equal secrets, and short ones could be guessed by whoever holds the key.
 constexpr Kind kKinds[] = {
     {"a secret", "", kWords | kUuid, true,
-     "password,passwd,passphrase,htpasswd,secret,secrets,token,tokens,credential,credentials,salt,jwt,cookie,"
+     "password,passwd,pwd,pass "
+     "word,passphrase,htpasswd,secret,secrets,token,tokens,credential,credentials,salt,jwt,cookie,"
      "cookies,"
      "csrf,encrypted,kubeconfig,api key,apikey,private key,secret key,access key,encryption key,signing "
      "key,ssh key,"
@@ -51,15 +52,16 @@ constexpr Kind kKinds[] = {
      "recovery codes,session data"},
     {"a secret", "", kWords | kNumber | kSmall, false, "otp,totp,pin,cvv,cvc,passcode"},
     {"an e-mail address", "email", kWords | kSmall, false,
-     "email,emails,e mail,mail,email address,email addresses,mail address"},
+     "email,emails,e mail,mail,email address,email addresses,emailaddress,mail address"},
     {"a login", "username", kWords | kSmall, false,
      "username,user name,login,login name,screen name,nickname"},
     {"a phone number", "phone", kWords | kNumber | kSmall, false,
-     "phone,phone number,telephone,telephone number,mobile,mobile number,mobile phone,cell phone,fax,fax "
+     "phone,phone number,phonenumber,telephone,telephone number,mobile,mobile number,mobile phone,cell "
+     "phone,fax,fax "
      "number,"
      "msisdn"},
     {"a network address", "ip", kWords | kNumber | kNetwork | kSmall, false,
-     "ip,ips,ip address,ip addresses,ipv,remote addr,remote address,client address"},
+     "ip,ips,ip address,ip addresses,ipaddress,ipv,remote addr,remote address,client address"},
     {"a device's address", "mac", kWords | kNetwork, false, "mac,mac address"},
     {"the name of a person", "", kWords, false,
      "first name,firstname,last name,lastname,middle name,full name,fullname,given name,family name,maiden "
@@ -76,7 +78,8 @@ constexpr Kind kKinds[] = {
      "year of birth,died on,died at,date of death,deceased on,deceased at"},
     {"a number that an authority or a bank gave", "", kWords | kNumber | kSmall, false,
      "ssn,social security number,tax id,tax number,tax identifier,tin,vat,vat id,vat number,national id,"
-     "national identifier,passport,passport number,driver license,driving license,iban,bic,swift,account "
+     "national identifier,passport,passport number,driver license,driving license,iban,iban "
+     "number,bic,swift,account "
      "number,"
      "bank account,routing number,sort code,card number,credit card,credit card number,pan"},
     {"a trait of a person", "", kWords | kNumber | kSmall | kDate, false,
@@ -260,10 +263,13 @@ std::vector<std::string> WordsOf(std::string_view name)
 {
     Words words(1);
     char before = '_';
-    for (const char c : name) {
+    const auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
+    for (size_t i = 0; i < name.size(); i++) {
+        const char c = name[i];
         const bool upper = c >= 'A' && c <= 'Z';
-        const bool after_lower = before >= 'a' && before <= 'z';
-        if ((c == '_' || c == ' ' || c == '-' || c == '.' || (upper && after_lower)) && !words.back().empty())
+        // "emailAddress", and "IPAddress": the last capital belongs to what follows.
+        const bool begins = upper && (is_lower(before) || (i + 1 < name.size() && is_lower(name[i + 1])));
+        if ((c == '_' || c == ' ' || c == '-' || c == '.' || begins) && !words.back().empty())
             words.emplace_back();
         if (upper)
             words.back() += static_cast<char>(c - 'A' + 'a');

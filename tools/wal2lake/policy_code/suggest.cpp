@@ -187,8 +187,10 @@ bool Suggester::Follow(Cell* cell)
         if (!stricter)
             continue;
         strictest = facts;
-        best = {facts.wrong.empty() ? *label : LabelOf(facts.data_class, W2L_ACTION_DROP),
-                "refers to " + other->Name()};
+        // A hash of few values can be guessed, whatever it would join with.
+        const bool taken = facts.wrong.empty() &&
+                           (facts.action != W2L_ACTION_HASH || !cell->column->type.facts().few_values);
+        best = {taken ? *label : LabelOf(facts.data_class, W2L_ACTION_DROP), "refers to " + other->Name()};
     }
     const bool opens = strictest.is_clear();
     if (best.label.empty() || (opens && (!all_known || HasRedName(*cell))))
@@ -262,6 +264,14 @@ Suggestion Suggester::GuessAlone(const Cell& cell)
     return open.empty() ? Suggestion{} : Suggestion{"green", std::string(open)};
 }
 
+// Has the same values, and nobody knows yet what those are: a name alone opens nothing then.
+const Cell* UnknownReference(const Cell& cell)
+{
+    const auto unknown = std::find_if(cell.references.begin(), cell.references.end(),
+                                      [](const Cell* other) { return other->suggestion.label.empty(); });
+    return unknown == cell.references.end() ? nullptr : *unknown;
+}
+
 void Suggester::Guess()
 {
     for (auto& [name, cell] : cells_) {
@@ -280,6 +290,9 @@ void Suggester::Guess()
         if (cell.known())
             continue;
         cell.suggestion = GuessAlone(cell);
+        if (const Cell* unknown = UnknownReference(cell);
+            unknown != nullptr && cell.known() && cell.facts().is_clear())
+            cell.suggestion = {"", "refers to " + unknown->Name() + ", which has no label"};
         while (cell.known() && FollowAll()) {
         }
     }
