@@ -45,9 +45,15 @@ std::optional<std::map<std::string, std::string>> ReadJsonFields(std::string_vie
 namespace
 {
 
-JsonValue Taken(const nlohmann::json& parsed)
+// Far more than anything that is read has; deeper, the stack would end.
+constexpr int kDeepest = 64;
+
+// False where it nests too deep.
+bool Take(const nlohmann::json& parsed, int depth, JsonValue* taken)
 {
-    JsonValue value;
+    if (depth > kDeepest)
+        return false;
+    JsonValue& value = *taken;
     if (parsed.is_boolean()) {
         value.kind = JsonValue::Kind::kBool;
         value.truth = parsed.get<bool>();
@@ -60,13 +66,15 @@ JsonValue Taken(const nlohmann::json& parsed)
     } else if (parsed.is_array()) {
         value.kind = JsonValue::Kind::kArray;
         for (const auto& item : parsed)
-            value.items.push_back(Taken(item));
+            if (!Take(item, depth + 1, &value.items.emplace_back()))
+                return false;
     } else if (parsed.is_object()) {
         value.kind = JsonValue::Kind::kObject;
         for (const auto& [name, member] : parsed.items())
-            value.members.emplace(name, Taken(member));
+            if (!Take(member, depth + 1, &value.members[name]))
+                return false;
     }
-    return value;
+    return true;
 }
 
 } // namespace
@@ -82,7 +90,10 @@ std::optional<JsonValue> ReadJson(std::string_view document)
     const auto parsed = nlohmann::json::parse(document, nullptr, /* allow_exceptions */ false);
     if (parsed.is_discarded())
         return std::nullopt;
-    return Taken(parsed);
+    JsonValue value;
+    if (!Take(parsed, 0, &value))
+        return std::nullopt;
+    return value;
 }
 
 } // namespace wal2lake

@@ -36,7 +36,7 @@ struct JsonValue {
     const JsonValue* Find(const std::string& name) const;
 };
 
-// Absent where `document` is no JSON.
+// Absent where `document` is no JSON, or nests deeper than 64 levels.
 std::optional<JsonValue> ReadJson(std::string_view document);
 
 } // namespace wal2lake

@@ -202,6 +202,7 @@ TEST(PlanFile, RefusesWhatIsNone)
                                                                      {"\"oid\":16400", "\"oid\":-1"},
                                                                      {"newly-clear", "newly"},
                                                                      {"\"attnum\":1", "\"attnum\":1.5"},
+                                                                     {"0001\",", "0001x\","},
                                                                      {"\"state\"", "\"status\""}}) {
         std::string damaged = text;
         damaged.replace(damaged.find(from), from.size(), to);
@@ -209,6 +210,7 @@ TEST(PlanFile, RefusesWhatIsNone)
     }
     for (const char* other : {"", "{}", "[]", "null", "{\"format\":1}"})
         EXPECT_FALSE(ParsePlanJson(other).ok()) << other;
+    EXPECT_FALSE(ParsePlanJson(std::string(3'000'000, '[') + std::string(3'000'000, ']')).ok());
 }
 
 TEST(PlanText, TellsWhatFlowsFirst)

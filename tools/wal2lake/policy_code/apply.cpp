@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <thread>
 
 #include "list_text.h"
@@ -56,6 +57,34 @@ TableState StateOf(const Schema& schema, const PlannedTable& planned)
     if (now->state == planned.state)
         return TableState::kAsPlannedFor;
     return HasLabels(*now, planned) ? TableState::kDone : TableState::kMoved;
+}
+
+using Labels = std::map<std::string, std::string>;
+
+// Whether what is open is what was expected, but for columns that have come since and been labelled.
+bool IsOpen(const Labels& open, const Labels& expected, const SchemaTable* table)
+{
+    for (const auto& [column, label] : open)
+        if (const auto found = expected.find(column); found == expected.end() || found->second != label)
+            return false;
+    for (const auto& [column, label] : expected) {
+        const bool is_there = table != nullptr && (column.empty() || table->Find(column) != nullptr);
+        if (!open.contains(column) && !is_there)
+            return false;
+    }
+    return true;
+}
+
+TableState StateOf(const Catalog& catalog, const PlannedDeclarations& planned)
+{
+    const SchemaTable* table = catalog.schema.Find(planned.schema, planned.table);
+    const Labels open = catalog.DeclaredFor(planned.schema, planned.table);
+    Labels wanted;
+    for (size_t i = 0; i < planned.columns.size(); i++)
+        wanted.emplace(planned.columns[i], planned.labels[i]);
+    if (IsOpen(open, wanted, table))
+        return TableState::kDone;
+    return IsOpen(open, planned.standing, table) ? TableState::kAsPlannedFor : TableState::kMoved;
 }
 
 std::string ArrayOf(const std::vector<std::string>& items, const char* type)
@@ -154,18 +183,18 @@ class Applier
         outcome_.locked = Names(waiting);
     }
 
-    void Declare(const std::vector<PlannedDeclarations>& tables)
+    void Declare(const std::vector<const PlannedDeclarations*>& tables)
     {
-        for (const PlannedDeclarations& table : tables) {
+        for (const PlannedDeclarations* table : tables) {
             if (!source_->connected())
                 return;
-            const std::string statement = wal2lake::Declare(table);
+            const std::string statement = wal2lake::Declare(*table);
             if (Run(statement))
                 outcome_.declared++;
             else if (source_->error().sqlstate == kInsufficientPrivilege)
                 outcome_.refused.push_back(statement + ";");
             else
-                Fail(ObjectName(table.schema, table.table));
+                Fail(ObjectName(table->schema, table->table));
         }
     }
 
@@ -277,12 +306,20 @@ Result<ApplyOutcome> ApplyPlan(const Plan& plan, const ApplyOptions& options, Po
         else
             outcome.moved.push_back(NameOfTable(table));
     }
+    std::vector<const PlannedDeclarations*> declarations;
+    for (const PlannedDeclarations& table : plan.declarations) {
+        const TableState state = StateOf(catalog.value(), table);
+        if (state == TableState::kAsPlannedFor)
+            declarations.push_back(&table);
+        else if (state == TableState::kMoved)
+            outcome.moved.push_back("what is declared for " + ObjectName(table.schema, table.table));
+    }
     if (!outcome.moved.empty())
         return outcome;
     if (!applier.Begin())
         return Error{ErrorKind::kPermanent, source->error().text};
     applier.Label(tables, plan.database);
-    applier.Declare(plan.declarations);
+    applier.Declare(declarations);
     if (!source->connected())
         outcome.failed.push_back("the connection is lost: " + source->error().text);
     return outcome;

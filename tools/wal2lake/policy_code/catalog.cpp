@@ -1,5 +1,6 @@
 #include "policy_code/catalog.h"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <utility>
@@ -46,10 +47,13 @@ SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), t.
    AND a.attgenerated <> 'v'
  ORDER BY a.attrelid, a.attnum)";
 
+// A partition, whose expression may be another from PostgreSQL 16 on, counts for its root, whose label holds.
 constexpr const char* kGenerated = R"(
-SELECT DISTINCT d.adrelid, d.adnum, s.attname
+SELECT DISTINCT r.attrelid, r.attnum, s.attname
   FROM pg_attrdef d
   JOIN pg_attribute g ON g.attrelid = d.adrelid AND g.attnum = d.adnum AND g.attgenerated <> ''
+  JOIN pg_attribute r ON r.attrelid = coalesce(pg_partition_root(d.adrelid), d.adrelid) AND r.attname = g.attname
+                     AND NOT r.attisdropped
   JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = d.adrelid AND p.refobjsubid > 0
                   AND p.refobjsubid <> d.adnum
                   AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
@@ -245,6 +249,16 @@ bool ReadDeclared(PostgresSource* source, std::vector<Declared>* declared)
 }
 
 } // namespace
+
+std::map<std::string, std::string> Catalog::DeclaredFor(const std::string& in_schema,
+                                                        const std::string& table) const
+{
+    std::map<std::string, std::string> labels;
+    for (auto each = std::lower_bound(declared.begin(), declared.end(), Declared{in_schema, table, "", ""});
+         each != declared.end() && each->schema == in_schema && each->table == table; ++each)
+        labels.emplace(each->column, each->label);
+    return labels;
+}
 
 Result<Catalog> ReadCatalog(PostgresSource* source)
 {

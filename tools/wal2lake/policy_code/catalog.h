@@ -1,6 +1,7 @@
 // The schema and the labels of a database, as its catalogs have them.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct Catalog {
     uint64_t system_id = 0;
     uint32_t database_oid = 0;
     std::string database;
+
+    // What is declared for one table: labels by column.
+    std::map<std::string, std::string> DeclaredFor(const std::string& in_schema,
+                                                   const std::string& table) const;
 };
 
 // Reads all of it in one transaction that sees one state. kPermanent with a sentence.

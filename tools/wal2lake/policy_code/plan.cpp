@@ -167,14 +167,10 @@ class Planner
     void Declare(const std::string& schema, const std::string& table,
                  const std::map<std::string, std::string>& wanted)
     {
-        std::map<std::string, std::string> standing;
-        const Declared first{schema, table, "", ""};
-        for (auto each = std::lower_bound(catalog_.declared.begin(), catalog_.declared.end(), first);
-             each != catalog_.declared.end() && each->schema == schema && each->table == table; ++each)
-            standing.emplace(each->column, each->label);
+        const std::map<std::string, std::string> standing = catalog_.DeclaredFor(schema, table);
         if (standing == wanted)
             return;
-        PlannedDeclarations planned{schema, table, {}, {}, 0, 0};
+        PlannedDeclarations planned{schema, table, {}, {}, 0, 0, standing};
         for (const auto& [column, label] : wanted) {
             planned.columns.push_back(column);
             planned.labels.push_back(label);

@@ -3,6 +3,7 @@
 // apply.h carries it out.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,6 +67,8 @@ struct PlannedDeclarations {
     // What of it is new, and how much of what was there goes.
     size_t added = 0;
     size_t removed = 0;
+    // What was declared for it when the plan was made, labels by column.
+    std::map<std::string, std::string> standing;
 };
 
 struct Plan {

@@ -75,21 +75,31 @@ void WriteTable(JsonWriter* json, const PlannedTable& table)
     json->EndObject();
 }
 
+template <typename Pairs>
+void WriteLabels(JsonWriter* json, const char* key, const Pairs& labels)
+{
+    json->Key(key).BeginArray();
+    for (const auto& [column, label] : labels) {
+        json->BeginObject();
+        json->Key("column").String(column);
+        json->Key("label").String(label);
+        json->EndObject();
+    }
+    json->EndArray();
+}
+
 void WriteDeclarations(JsonWriter* json, const PlannedDeclarations& table)
 {
+    std::vector<std::pair<std::string, std::string>> labels;
+    for (size_t i = 0; i < table.columns.size(); i++)
+        labels.emplace_back(table.columns[i], table.labels[i]);
     json->BeginObject();
     json->Key("schema").String(table.schema);
     json->Key("table").String(table.table);
     json->Key("added").Uint(table.added);
     json->Key("removed").Uint(table.removed);
-    json->Key("labels").BeginArray();
-    for (size_t i = 0; i < table.columns.size(); i++) {
-        json->BeginObject();
-        json->Key("column").String(table.columns[i]);
-        json->Key("label").String(table.labels[i]);
-        json->EndObject();
-    }
-    json->EndArray();
+    WriteLabels(json, "labels", labels);
+    WriteLabels(json, "standing", table.standing);
     json->EndObject();
 }
 
@@ -216,6 +226,12 @@ PlannedDeclarations ReadDeclarations(Reader* reader)
         table.labels.push_back(label.Text("label"));
         reader->Include(label);
     }
+    for (const JsonValue& item : reader->Items("standing")) {
+        Reader label(item);
+        const std::string column = label.Text("column");
+        table.standing.emplace(column, label.Text("label"));
+        reader->Include(label);
+    }
     return table;
 }
 
@@ -258,7 +274,10 @@ Result<Plan> ParsePlanJson(const std::string& text)
         return no_plan;
     Plan plan;
     const std::string system_id = reader.Text("system_id");
-    std::from_chars(system_id.data(), system_id.data() + system_id.size(), plan.system_id);
+    const char* end = system_id.data() + system_id.size();
+    const auto number = std::from_chars(system_id.data(), end, plan.system_id);
+    if (number.ec != std::errc() || number.ptr != end)
+        return no_plan;
     plan.database_oid = reader.Whole<uint32_t>("database_oid");
     plan.database = reader.Text("database");
     plan.knows_renames = reader.Truth("knows_renames");
