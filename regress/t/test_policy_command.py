@@ -121,6 +121,63 @@ def test_what_people_wrote_stays(desk):
     assert yaml.safe_load(document.read_text())["columns"]["id"] == "yellow"
 
 
+def test_nothing_that_is_in_the_way_is_lost(desk):
+    """A document that export did not read is a person's all the same."""
+    desk.database.execute("CREATE TABLE t (id bigint PRIMARY KEY, ssn text)", "CREATE TABLE u (id bigint PRIMARY KEY)")
+    theirs = "table: t\ncolumns:\n  id: green\n  ssn: red drop # legal, ticket 42\n"
+    shared = desk.folder / "shared"
+    shared.mkdir()
+    (shared / "t.yml").write_text(theirs)
+    desk.policy.mkdir()
+    link = desk.policy / "public"
+    link.symlink_to(shared)
+    for command_line in (("export", desk.policy), ("plan", desk.policy), ("check", desk.policy)):
+        done = command("policy", *command_line, *(["--conninfo", desk.cluster.conninfo(desk.database.name)] if command_line[0] != "check" else []))
+        assert done.returncode == FAILED and b"is a link to a folder" in done.stderr, done.stderr
+    assert (shared / "t.yml").read_text() == theirs and list(shared.iterdir()) == [shared / "t.yml"]
+    link.unlink()
+    link.mkdir()
+    # An ending in capitals is read; a folder with the name of a document is in the way of that one alone.
+    (link / "T.YML").write_text(theirs)
+    (link / "u.yml").mkdir()
+    said = desk.export(code=FAILED)
+    assert "path-taken" in said and "public/u.yml" in said
+    assert {path.name for path in link.iterdir()} == {"T.YML", "u.yml"} and (link / "T.YML").read_text() == theirs
+    (link / "u.yml").rmdir()
+    # As a shell completes it, and with something to change.
+    desk.database.execute("ALTER TABLE t ADD COLUMN bio text")
+    desk.export(folder=f"{desk.policy}/")
+    assert (link / "T.YML").read_text().startswith(theirs + "  bio: TODO") and (link / "u.yml").is_file()
+    assert {path.name for path in link.iterdir()} == {"T.YML", "u.yml"}
+
+
+def test_what_was_reviewed_is_not_relabelled(desk):
+    """`reviewed` would go on to silence what is said of a label that nobody has seen."""
+    desk.database.execute("CREATE TABLE t (id bigint PRIMARY KEY, password text, pin text)")
+    desk.database.label("t", pin="yellow")
+    document = desk.write("t", "id: green\npassword: {label: TODO, reviewed: asked Ann}\npin: {label: red drop, reviewed: a secret}")
+    (desk.policy / "rules.yml").write_text("rules:\n  't.*': green\n", encoding="utf-8")
+    before = document.read_text()
+    assert "1 say TODO" in desk.export()
+    said = desk.export("--overwrite", code=FAILED)
+    assert "not-editable" in said and "public.t.pin" in said and '"yellow"' in said
+    assert document.read_text() == before
+
+
+def test_a_table_that_is_excluded_here_and_not_there(desk):
+    """--overwrite says so: it is no label of a column, and opens the whole table."""
+    desk.database.execute("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE u (id int PRIMARY KEY)",
+                          "SECURITY LABEL FOR wal2lake ON TABLE t IS 'exclude'")
+    desk.database.label("u", id="green")
+    t, u = desk.write("t", "id: green"), desk.write("u", "")
+    u.write_text("table: u\nlabel: exclude\n")
+    assert "otherwise in the database; the documents stay: public.t, public.u\n" in desk.export()
+    before = t.read_text(), u.read_text()
+    said = desk.export("--overwrite", code=FAILED)
+    assert said.count("not-editable") == 2 and "now as in the database" not in said
+    assert (t.read_text(), u.read_text()) == before
+
+
 def test_plan_tells_what_newly_flows_first_and_apply_does_it(desk):
     desk.database.execute("CREATE TABLE t (id bigint PRIMARY KEY, email text, bio text, theme text, old text)")
     desk.database.label("t", theme="red hash domain=theme", old="green", bio="red hash domain=a")
@@ -226,6 +283,28 @@ def test_a_locked_table_does_not_keep_the_others_waiting(desk):
     assert desk.labels() == {f"public.{name}.id": "green" for name in names}
 
 
+def test_an_old_plan_brings_no_declaration_back(desk):
+    """A job in CI that is run again has the plan of then."""
+    desk.database.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    desk.database.label("t", id="green")
+    desk.write("t", "id: green\nlater: green\nsoon: green")
+    desk.plan()
+    desk.apply()
+    old = desk.plan_file.read_bytes()
+    assert "0 tables labelled" in desk.apply(), "again is no harm"
+    # One of them has come, the other not yet: the same plan is still done.
+    desk.database.execute("ALTER TABLE t ADD COLUMN soon text")
+    desk.apply()
+    assert desk.labels() == {"public.t.id": "green", "public.t.soon": "green"}
+    desk.write("t", "id: green\nlater: red drop\nsoon: green")
+    desk.plan()
+    desk.apply()
+    desk.plan_file.write_bytes(old)
+    assert "what is declared for public.t changed since the plan was made" in desk.apply(code=FAILED)
+    desk.database.execute("ALTER TABLE t ADD COLUMN later text")
+    assert desk.labels()["public.t.later"] == "red drop"
+
+
 def test_it_goes_on_where_it_was_interrupted(desk):
     desk.database.execute("CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)")
     desk.write("a", "id: green\nlater: red drop")
@@ -276,7 +355,8 @@ def test_the_admin_needs_to_own_nothing(desk):
     assert desk.labels() == {"public.t.id": "green", "public.t.a": "red hash domain=a"}
     assert "nothing to do" in desk.run("plan", desk.policy, user="dba")
     desk.write("t", "id: green\na: red hash domain=a")
-    assert desk.plan(user="dba")["declarations"] == [{"schema": "public", "table": "t", "added": 0, "removed": 1, "labels": []}]
+    assert desk.plan(user="dba")["declarations"] == [{"schema": "public", "table": "t", "added": 0, "removed": 1, "labels": [],
+                                                       "standing": [{"column": "later", "label": "yellow"}]}]
     desk.apply(user="dba")
     assert desk.cluster.query("SELECT count(*) FROM wal2lake.declared", dbname=desk.database.name) == [(0,)]
 

@@ -227,7 +227,14 @@ void AddPolicyReports(CLI::App* app, PolicyReports* reports)
 
 CLI::Option* AddPolicyFolder(CLI::App* app, std::string* folder)
 {
-    return app->add_option("DIR", *folder, "folder with a document for each table")->required();
+    return app->add_option("DIR", *folder, "folder with a document for each table")
+        ->transform([](std::string given) {
+            // As a shell completes it; paths are put together with a slash of their own.
+            while (given.size() > 1 && given.ends_with('/'))
+                given.pop_back();
+            return given;
+        })
+        ->required();
 }
 
 void AddPolicyExport(CLI::App* parent, int* code)

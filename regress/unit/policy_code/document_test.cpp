@@ -340,17 +340,32 @@ TEST(PolicyFolder, AllDocumentsAreRead)
     folder.Write("public/.#a.yml", "no");
     folder.Write("public/README.md", "no");
     folder.Write("folder.yml/d.yml", "d");
-    std::filesystem::create_directory_symlink(folder.path(), folder.path() + "/public/loop");
-    std::filesystem::create_directory_symlink("..", folder.path() + "/x/loop.yml");
+    folder.Write("public/C.YML", "C");
+    std::filesystem::create_directory_symlink(folder.path(), folder.path() + "/.loop");
     std::filesystem::create_symlink("a.yml", folder.path() + "/public/link.yml");
     const Result<Documents> documents = ReadDocuments(folder.path());
     ASSERT_TRUE(documents.ok()) << documents.error().text;
     EXPECT_EQ(documents.value(), (Documents{{"folder.yml/d.yml", "d"},
                                             {"public/%41.yml", "c"},
+                                            {"public/C.YML", "C"},
                                             {"public/a.yml", "a"},
                                             {"public/link.yml", "a"},
                                             {"rules.yml", "rules:"},
                                             {"x/y/z/b.yaml", "b"}}));
+}
+
+TEST(PolicyFolder, ALinkToAFolderIsRefused)
+{
+    for (const char* name : {"loop", "loop.yml"}) {
+        const Folder folder;
+        folder.Write("public/a.yml", "a");
+        std::filesystem::create_directory_symlink(folder.path(), folder.path() + "/public/" + name);
+        const Result<Documents> documents = ReadDocuments(folder.path());
+        ASSERT_FALSE(documents.ok());
+        EXPECT_NE(documents.error().text.find(std::string("/public/") + name + "\" is a link to a folder"),
+                  std::string::npos)
+            << documents.error().text;
+    }
 }
 
 TEST(PolicyFolder, WhatCannotBeReadIsNamed)

@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <optional>
-#include <sstream>
 
 #include "doctor_policy.h"
 #include "list_text.h"
@@ -17,6 +14,7 @@
 #include "policy_code/document.h"
 #include "policy_code/drift.h"
 #include "policy_code/export.h"
+#include "policy_code/files.h"
 #include "policy_code/plan.h"
 #include "policy_code/plan_file.h"
 #include "policy_code/plan_text.h"
@@ -90,40 +88,6 @@ Result<Catalog> CatalogOf(const PolicyServer& server)
     if (!connected.ok())
         return connected.error();
     return ReadCatalog(&source);
-}
-
-// ---- files ----
-
-Result<std::string> ReadFile(const std::string& path)
-{
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    if (file)
-        text << file.rdbuf();
-    if (!file || file.bad())
-        return Error{ErrorKind::kNotFound, "\"" + path + "\" cannot be read"};
-    return std::move(text).str();
-}
-
-// Either the old file or the new one, whenever it ends.
-Result<Done> WriteFile(const std::string& path, const std::string& text)
-{
-    const std::string beside = path + ".new";
-    std::error_code error;
-    const auto folder = std::filesystem::path(path).parent_path();
-    if (!folder.empty())
-        std::filesystem::create_directories(folder, error);
-    {
-        std::ofstream file(beside, std::ios::binary | std::ios::trunc);
-        file.write(text.data(), static_cast<std::streamsize>(text.size()));
-        file.close();
-        if (!file)
-            return Error{ErrorKind::kPermanent, "\"" + path + "\" cannot be written"};
-    }
-    std::filesystem::rename(beside, path, error);
-    if (error)
-        return Error{ErrorKind::kPermanent, "\"" + path + "\" cannot be written: " + error.message()};
-    return Done{};
 }
 
 std::vector<Dictionary> ReadDictionaries(const std::vector<std::string>& folders,
@@ -237,8 +201,7 @@ void PrintOutcome(const ExportOutcome& outcome, bool overwrite)
 int RunPolicyExport(const PolicyServer& server, const PolicyExportOptions& options)
 {
     ExportRequest request{options.folder, {}, {}, {}, options.suggest, options.overwrite};
-    std::error_code ignored;
-    if (std::filesystem::exists(options.folder, ignored)) {
+    if (IsThere(options.folder)) {
         auto read = PolicyIn(options.folder);
         if (!read.ok())
             return Complain(read.error().text);
@@ -257,9 +220,17 @@ int RunPolicyExport(const PolicyServer& server, const PolicyExportOptions& optio
         return Complain(schema.error().text);
     if (AnyFails(findings))
         return Refuse(findings);
-    const ExportOutcome outcome = ExportPolicy(schema.value(), request);
+    ExportOutcome outcome = ExportPolicy(schema.value(), request);
     for (const auto& [path, text] : outcome.written) {
-        const auto written = WriteFile(options.folder + "/" + path, text);
+        const std::string file = options.folder + "/" + path;
+        // What was not read as a document, such as a folder, is somebody's all the same.
+        if (!request.documents.contains(path) && IsThere(file)) {
+            outcome.new_documents--;
+            outcome.refused.push_back(MakeFinding("path-taken", Place{file, 0}, "", "something else is there",
+                                                  "give it another name, and export again"));
+            continue;
+        }
+        const auto written = WriteFile(file, text);
         if (!written.ok())
             return Complain(written.error().text);
     }

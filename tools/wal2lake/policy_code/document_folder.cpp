@@ -1,4 +1,5 @@
 // Documents as a disk has them.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -55,7 +56,7 @@ Result<std::string> ReadDocument(const std::string& path)
     return text;
 }
 
-// Links to folders are not followed, as git does not.
+// A link to a folder is refused: git does not follow it either, so what is behind it is in no revision.
 std::optional<Error> Collect(const std::string& folder, const std::string& prefix, Documents* documents)
 {
     std::error_code failure;
@@ -67,6 +68,11 @@ std::optional<Error> Collect(const std::string& folder, const std::string& prefi
         if (!name.starts_with('.') && fs::is_directory(entry->symlink_status(ignored))) {
             if (std::optional<Error> error = Collect(path, prefix + name + "/", documents))
                 return error;
+        } else if (!name.starts_with('.') && entry->is_symlink(ignored) &&
+                   fs::is_directory(entry->status(ignored))) {
+            return Error{ErrorKind::kPermanent, "\"" + path +
+                                                    "\" is a link to a folder, which is not followed;"
+                                                    " put the documents into a folder of the policy"};
         } else if (IsDocument(name) && !fs::is_directory(entry->status(ignored))) {
             Result<std::string> text = ReadDocument(path);
             if (!text.ok())
@@ -84,7 +90,11 @@ std::optional<Error> Collect(const std::string& folder, const std::string& prefi
 
 bool IsDocument(std::string_view path)
 {
-    return (path.ends_with(".yml") || path.ends_with(".yaml")) && !path.starts_with('.') &&
+    std::string ending(
+        path.substr(path.rfind('.') == std::string_view::npos ? path.size() : path.rfind('.')));
+    std::transform(ending.begin(), ending.end(), ending.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return (ending == ".yml" || ending == ".yaml") && !path.starts_with('.') &&
            path.find("/.") == std::string_view::npos;
 }
 

@@ -1,7 +1,9 @@
 #include "policy_code/export.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "core/wire_reader.h"
 #include "policy_code/codes.h"
 
 namespace wal2lake
@@ -46,6 +48,14 @@ class Exporter
         return labelled;
     }
 
+    // Those of a database in SQL_ASCII may be any bytes.
+    static bool HasUtf8Names(const SchemaTable& table)
+    {
+        return wire::IsUtf8(table.schema) && wire::IsUtf8(table.name) &&
+               std::all_of(table.columns.begin(), table.columns.end(),
+                           [](const SchemaColumn& column) { return wire::IsUtf8(column.name); });
+    }
+
     void ExportTable(const SchemaTable& table)
     {
         const TableEntry* entry = request_.policy.Find(table.schema, table.name);
@@ -57,9 +67,18 @@ class Exporter
             outcome_.skipped_of_extensions.push_back(ObjectName(table.schema, table.name));
             return;
         }
-        const std::string table_label = entry != nullptr ? entry->label : table.label.value_or("");
-        if (entry != nullptr && table_label != table.label.value_or("") && table.label)
-            outcome_.differing.push_back(ObjectName(table.schema, table.name));
+        if (!HasUtf8Names(table)) {
+            outcome_.refused.push_back(
+                MakeFinding("not-editable", Place{request_.folder, 0}, ObjectName(table.schema, table.name),
+                            "a name of it is not UTF-8, which no document can hold",
+                            "rename it, or label that table with SECURITY LABEL alone"));
+            return;
+        }
+        // "inherit" is of partitions, and says nothing of a root.
+        const std::string there = table.label == "exclude" ? "exclude" : "";
+        const std::string table_label = entry != nullptr ? entry->label : there;
+        if (entry != nullptr && table_label != there && IsLabelled(table))
+            NoteOtherTableLabel(table, *entry);
         std::vector<NewColumn> added;
         Changed changed;
         for (const SchemaColumn& column : table.columns) {
@@ -74,15 +93,38 @@ class Exporter
             Edit(*entry, added, changed);
     }
 
+    // Whether a table is sent at all is no line that could be edited: with it columns come and go.
+    void NoteOtherTableLabel(const SchemaTable& table, const TableEntry& entry)
+    {
+        const std::string name = ObjectName(table.schema, table.name);
+        if (!request_.overwrite)
+            outcome_.differing.push_back(name);
+        else
+            outcome_.refused.push_back(MakeFinding(
+                "not-editable", entry.place, name,
+                entry.label.empty() ? "the database has the whole table excluded, the document does not"
+                                    : "the document excludes the whole table, the database does not",
+                "delete the document to have it written anew, or change its label by hand"));
+    }
+
     void ExportColumn(const SchemaTable& table, const SchemaColumn& column, const ColumnEntry* decided,
                       std::vector<NewColumn>* added, Changed* changed)
     {
         if (decided != nullptr && !decided->label.empty()) {
             if (!column.label || *column.label == decided->label)
                 return;
+            if (request_.overwrite && !decided->reviewed.empty()) {
+                RefuseReviewed(table, *decided, *column.label);
+                return;
+            }
             outcome_.differing.push_back(ObjectName(table.schema, table.name, column.name));
             if (request_.overwrite)
                 changed->emplace(column.name, *column.label);
+            return;
+        }
+        // What was reviewed was no label: it must not silence what is said of one.
+        if (decided != nullptr && !decided->reviewed.empty()) {
+            outcome_.undecided++;
             return;
         }
         const Suggestion found = LabelFor(table, column);
@@ -92,6 +134,15 @@ class Exporter
                               column.type.name + (found.reason.empty() ? "" : "; " + found.reason)});
         else if (!found.label.empty())
             changed->emplace(column.name, found.label);
+    }
+
+    // Why another label was right says nothing of the database's.
+    void RefuseReviewed(const SchemaTable& table, const ColumnEntry& decided, const std::string& label)
+    {
+        outcome_.refused.push_back(MakeFinding(
+            "not-editable", decided.place, ObjectName(table.schema, table.name, decided.name),
+            "the database has \"" + label + "\", and `reviewed` is about the label that stands here",
+            "write the label and what `reviewed` says of it by hand"));
     }
 
     // Counts where it comes from, too.

@@ -1,0 +1,119 @@
+#include "policy_code/files.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace wal2lake
+{
+namespace
+{
+
+namespace fs = std::filesystem;
+
+constexpr mode_t kReadableByAll = 0644;
+constexpr mode_t kPermissions = 07777;
+
+Error Unwritten(const std::string& path, int number)
+{
+    return {ErrorKind::kPermanent, "\"" + path + "\" cannot be written: " + std::strerror(number)};
+}
+
+bool WriteAll(int file, const std::string& text)
+{
+    for (size_t done = 0; done < text.size();) {
+        const ssize_t wrote = ::write(file, text.data() + done, text.size() - done);
+        if (wrote < 0 && errno != EINTR)
+            return false;
+        done += wrote < 0 ? 0 : static_cast<size_t>(wrote);
+    }
+    return true;
+}
+
+Result<Done> WriteInPlace(const std::string& path, const std::string& text)
+{
+    const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return Unwritten(path, errno);
+    const bool written = WriteAll(file, text);
+    const int number = errno;
+    ::close(file);
+    if (!written)
+        return Unwritten(path, number);
+    return Done{};
+}
+
+// A name that nobody has, so that nobody's file or link is followed.
+Result<Done> Replace(const std::string& path, const std::string& text, mode_t mode)
+{
+    std::string beside = path + ".XXXXXX";
+    const int file = ::mkostemp(beside.data(), O_CLOEXEC);
+    if (file < 0)
+        return Unwritten(path, errno);
+    const bool written = ::fchmod(file, mode) == 0 && WriteAll(file, text) && ::fsync(file) == 0;
+    const int number = errno;
+    ::close(file);
+    if (written && ::rename(beside.c_str(), path.c_str()) == 0)
+        return Done{};
+    const Error error = Unwritten(path, written ? errno : number);
+    ::unlink(beside.c_str());
+    return error;
+}
+
+} // namespace
+
+Result<std::string> ReadFile(const std::string& path)
+{
+    const auto unread = [&](int number) {
+        return Error{ErrorKind::kNotFound, "\"" + path + "\" cannot be read: " + std::strerror(number)};
+    };
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return unread(errno);
+    std::string text;
+    char buffer[65536];
+    ssize_t got = 1;
+    while (got > 0) {
+        got = ::read(file, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            got = 1;
+        else if (got > 0)
+            text.append(buffer, static_cast<size_t>(got));
+    }
+    const int number = errno;
+    ::close(file);
+    if (got < 0)
+        return unread(number);
+    return text;
+}
+
+Result<Done> WriteFile(const std::string& path, const std::string& text)
+{
+    std::error_code error;
+    struct stat facts = {};
+    if (::stat(path.c_str(), &facts) != 0) {
+        const auto folder = fs::path(path).parent_path();
+        if (!folder.empty() && !fs::create_directories(folder, error) && error)
+            return Unwritten(path, error.value());
+        return Replace(path, text, kReadableByAll);
+    }
+    if (!S_ISREG(facts.st_mode))
+        return WriteInPlace(path, text);
+    const auto target = fs::canonical(path, error);
+    if (error)
+        return Unwritten(path, error.value());
+    return Replace(target.string(), text, facts.st_mode & kPermissions);
+}
+
+bool IsThere(const std::string& path)
+{
+    struct stat facts = {};
+    return ::lstat(path.c_str(), &facts) == 0;
+}
+
+} // namespace wal2lake
