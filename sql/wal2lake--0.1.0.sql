@@ -625,18 +625,26 @@ AS $$
       WHERE clear.action = 'clear' AND other.action <> 'clear' AND other.rank >= 3
       ORDER BY clear.name, other.rank DESC, other.name)
     UNION ALL
-    SELECT 'error', 'generated-copy', clear.name,
-           format('Sent in clear, and generated from %s, which is %s.', source.name, source.class),
+    -- Also from what nobody has labelled. A partition, whose expression may be another from 16 on, counts for its root.
+    SELECT DISTINCT 'error', 'generated-copy', clear.name,
+           format('Sent in clear, and generated from %s, which %s.',
+                  coalesce(source.name, format('%I.%I.%I', n.nspname, c.relname, s.attname)),
+                  CASE WHEN source.name IS NULL THEN 'has no label' ELSE 'is ' || source.class END),
            format('SECURITY LABEL FOR wal2lake ON COLUMN %s IS %L;', clear.name,
                   CASE WHEN source.rank IS NULL THEN 'red' ELSE source.class END || ' drop')
-      FROM columns clear
-      JOIN pg_attrdef d ON d.adrelid = clear.attrelid AND d.adnum = clear.attnum
-      JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = clear.attrelid AND p.refobjsubid > 0
-                      AND p.refobjsubid <> clear.attnum
+      FROM pg_attribute g
+      JOIN pg_attrdef d ON d.adrelid = g.attrelid AND d.adnum = g.attnum
+      JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = g.attrelid AND p.refobjsubid > 0
+                      AND p.refobjsubid <> g.attnum
                       AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
-                           OR p.classid = 'pg_class'::regclass AND p.objid = clear.attrelid AND p.objsubid = clear.attnum)
-      JOIN columns source ON source.attrelid = p.refobjid AND source.attnum = p.refobjsubid
-     WHERE clear.action = 'clear' AND source.action <> 'clear'
+                           OR p.classid = 'pg_class'::regclass AND p.objid = g.attrelid AND p.objsubid = g.attnum)
+      JOIN pg_attribute s ON s.attrelid = p.refobjid AND s.attnum = p.refobjsubid
+      JOIN pg_class c ON c.oid = coalesce(pg_partition_root(g.attrelid), g.attrelid)
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN columns clear ON clear.attrelid = c.oid AND clear.attname = g.attname
+      LEFT JOIN columns source ON source.attrelid = c.oid AND source.attname = s.attname
+     WHERE g.attgenerated = 's' AND clear.action = 'clear' AND source.action IS DISTINCT FROM 'clear'
+       AND NOT EXISTS (SELECT FROM columns own WHERE own.attrelid = g.attrelid AND own.attnum = g.attnum AND own.action <> 'clear')
     UNION ALL
     SELECT 'warning', 'key-withheld', k.name, 'Identifies the rows of its table, and is withheld: updates and deletes name no row.',
            'Label it hash, or give the table another REPLICA IDENTITY.'

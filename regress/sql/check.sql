@@ -68,6 +68,15 @@ SECURITY LABEL FOR wal2lake ON TABLE attached IS 'inherit';
 UPDATE pg_seclabel SET label = 'purple' WHERE objoid = 'people'::regclass AND objsubid = 4;
 UPDATE pg_seclabel SET label = 'red plaid' WHERE objoid = 'people'::regclass AND objsubid = 5;
 SELECT * FROM findings() WHERE code NOT IN ('key', 'key-not-named', 'messages-open');
+-- Generated from what nobody has labelled; of a partition and its root one finding.
+CREATE TABLE halves (id int PRIMARY KEY, raw text, copied text GENERATED ALWAYS AS (lower(raw)) STORED);
+CREATE TABLE parted (id int, secret text, copied text GENERATED ALWAYS AS (lower(secret)) STORED) PARTITION BY LIST (id);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
+SELECT count(*) FROM wal2lake.classify('halves', 'green', 'id', 'copied');
+SELECT count(*) FROM wal2lake.classify('parted', 'green', 'id', 'copied');
+SECURITY LABEL FOR wal2lake ON COLUMN parted.secret IS 'red';
+SELECT * FROM findings() WHERE code = 'generated-copy';
+DROP TABLE halves, parted;
 -- What waits. The column that has waited longest, how many there are, and what brought it.
 CREATE FUNCTION waiting() RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws('|', severity, object, finding, fix) FROM findings() WHERE code IN ('unclassified', 'declared-unmatched')
