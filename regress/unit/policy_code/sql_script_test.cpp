@@ -47,6 +47,49 @@ TEST(SqlScript, SemicolonsInQuotesEndNothing)
     EXPECT_EQ(Split("A $1; B"), (Texts{"A $1", "B"}));
 }
 
+TEST(SqlScript, QuotesAreDoubledOrEscaped)
+{
+    const Texts wholes{R"(A E'it''s \'' )",
+                       R"(A e'\\' B)",
+                       R"(A E''';' B)",
+                       R"(A E'\\'';' B)",
+                       R"(A (E'a\';'))",
+                       "A E'a' -- '\n  'b\\';' B",
+                       "A E'a'\n\n'b\\';'",
+                       R"(A U&'\' B)",
+                       R"(A U&"d\0061"";" B)",
+                       R"(A U&'d!''061;' UESCAPE '!' B)",
+                       R"(A N'x\' B)",
+                       R"("E"'\' B)",
+                       R"("a"";""E"'\' B)",
+                       "A /* /* ; */ ; /**/ */ B",
+                       "A /*/ ; */ B",
+                       "A $a$ ; $$ $b$ $A$ ; $a$ B",
+                       "A $a$ ; $a $ ; $$a$a$ B",
+                       "A $\xC3\xA9$ ; $\xC3\xA9$ B",
+                       "A 1$$;$$ B"};
+    for (const std::string& text : wholes) {
+        std::string trimmed = text;
+        while (trimmed.ends_with(' '))
+            trimmed.pop_back();
+        EXPECT_EQ(Split(text + "; NEXT"), (Texts{trimmed, "NEXT"})) << text;
+    }
+    // In one line, a second string does not go on with the first.
+    EXPECT_EQ(Split(R"(A E'a' 'b\'; C)"), (Texts{R"(A E'a' 'b\')", "C"}));
+    EXPECT_EQ(Split("A E'a', -- x\n'b\\'; C"), (Texts{"A E'a', -- x\n'b\\'", "C"}));
+}
+
+TEST(SqlScript, AByteOrderMarkIsPassedOver)
+{
+    EXPECT_EQ(Split("\xEF\xBB\xBF-- x\nA; B"), (Texts{"A", "B"}));
+    EXPECT_EQ(Split("\xEF\xBB\xBF"), Texts{});
+    EXPECT_EQ(Split("A; \xEF\xBB\xBF"
+                    "B"),
+              (Texts{"A", "\xEF\xBB\xBF"
+                          "B"}))
+        << "elsewhere it is a letter";
+}
+
 TEST(SqlScript, LinesOfPsqlArePassedOver)
 {
     EXPECT_EQ(Split("\\restrict 5aB;'x\n\nSELECT 1;\n\\connect \"a;b\"\nSELECT 2;\n\\unrestrict 5aB;'x\n"),
@@ -72,6 +115,51 @@ TEST(SqlScript, WhateverIsOpenEndsWithTheScript)
         EXPECT_EQ(Split("SELECT 1; SELECT 2 " + open).size(), 2U) << open;
     EXPECT_EQ(Split("COPY t FROM stdin;\n1"), (Texts{"COPY t FROM stdin"}));
     EXPECT_EQ(Split("COPY t FROM stdin;"), (Texts{"COPY t FROM stdin"}));
+}
+
+TEST(SqlScript, WhatNeverEndsIsSaid)
+{
+    const std::vector<std::pair<std::string, std::string>> cases{{"A; 'x;''", "quote 3"},
+                                                                 {"A; B E'x\\'; C", "quote 5"},
+                                                                 {"A; \"x;", "quote 3"},
+                                                                 {"A; $a$ $$ $a", "quote 3"},
+                                                                 {"A; /* /* */ B", "comment 3"},
+                                                                 {"A /* x", "comment 2"},
+                                                                 {"A ((); B", "parenthesis 2"},
+                                                                 {"A; COPY t FROM stdin;\n1\n", "COPY 3"},
+                                                                 {"A 'x'", ""},
+                                                                 {"A E'x'", ""},
+                                                                 {"A $$x$$", ""},
+                                                                 {"A /* x */", ""},
+                                                                 {"A -- 'x", ""},
+                                                                 {"-- x", ""},
+                                                                 {"A $a", ""},
+                                                                 {"A (x)", ""},
+                                                                 {"A )", ""},
+                                                                 {"COPY t FROM stdin;\n1\n\\.", ""},
+                                                                 {"\\x 'y", ""},
+                                                                 {"", ""}};
+    for (const auto& [script, said] : cases) {
+        std::optional<OpenEnd> open;
+        const std::vector<SqlStatement> statements = SplitScript(script, &open);
+        EXPECT_EQ(open ? std::string(open->what) + " " + std::to_string(open->offset) : "", said) << script;
+        for (const SqlStatement& statement : statements)
+            EXPECT_EQ(statement.is_open, open && open->what != "COPY" && open->offset >= statement.offset &&
+                                             open->offset < statement.offset + statement.text.size())
+                << script;
+    }
+}
+
+TEST(SqlScript, WhatIsNoText)
+{
+    using namespace std::string_literals;
+    EXPECT_EQ(NoTextAt(""), std::nullopt);
+    EXPECT_EQ(NoTextAt("a\n\xC3\xA9\xF0\x9F\x98\x80"), std::nullopt);
+    EXPECT_EQ(NoTextAt("ab\xE9 c"), 2U);
+    EXPECT_EQ(NoTextAt("\xFF\xFE"), 0U);
+    EXPECT_EQ(NoTextAt("\xC3\xA9\0b\xE9"s), 2U);
+    EXPECT_EQ(NoTextAt("\xE9\0"s), 0U);
+    EXPECT_EQ(NoTextAt("ab\xC3"), 2U);
 }
 
 TEST(SqlScript, FirstWords)

@@ -343,11 +343,151 @@ TEST(Structure, HeirsHaveTheColumnsOfTheirParents)
     EXPECT_EQ(Keys(read.Table("c")), Texts{"id"});
 }
 
+TEST(Structure, AnHeirsOwnDefinitionIsAdded)
+{
+    const Read read("CREATE TABLE a (b text, c text, g text, h text GENERATED ALWAYS AS (b) STORED);\n"
+                    "CREATE TABLE heir (\n    g character varying GENERATED ALWAYS AS (b) STORED,\n"
+                    "    h text GENERATED ALWAYS AS (c) STORED) INHERITS (a);\n");
+    EXPECT_EQ(read.Codes(), Texts{});
+    EXPECT_EQ(Names(read.Table("heir")), (Texts{"b", "c", "g", "h"}));
+    EXPECT_EQ(read.Column("heir", "g").generated_from, Texts{"b"});
+    EXPECT_EQ(read.Column("heir", "g").type.name, "character varying");
+    EXPECT_EQ(read.Column("heir", "g").line, 3U);
+    EXPECT_EQ(read.Column("heir", "h").generated_from, (Texts{"b", "c"}));
+    EXPECT_EQ(read.Column("a", "g").generated_from, Texts{}) << "an heir has a document of its own";
+}
+
+// Since PostgreSQL 16 each partition may have its own expression; none has a document.
+TEST(Structure, WhatPartitionsAreGeneratedFromIsSaidOfTheRoot)
+{
+    const std::string columns = " (k int, nick text, ssn text, g text GENERATED ALWAYS AS (";
+    const std::string root = "CREATE TABLE root" + columns + "nick) STORED) PARTITION BY LIST (k);\n";
+    const std::string leaf = "CREATE TABLE leaf" + columns + "ssn) STORED);\n";
+    const std::string attach = "ALTER TABLE ONLY root ATTACH PARTITION leaf FOR VALUES IN (1);\n";
+    const std::string partition_of =
+        "CREATE TABLE leaf PARTITION OF root (g GENERATED ALWAYS AS (ssn) STORED) DEFAULT;\n";
+    const std::string middle = "CREATE TABLE middle" + columns + "nick) STORED) PARTITION BY LIST (k);\n" +
+                               "ALTER TABLE ONLY middle ATTACH PARTITION leaf DEFAULT;\n"
+                               "ALTER TABLE ONLY root ATTACH PARTITION middle DEFAULT;\n";
+    const Texts both{"nick", "ssn"};
+    const std::vector<std::pair<std::string, Texts>> cases{
+        {root + leaf, {"nick"}},
+        {root + leaf + attach, both},
+        {leaf + root + attach + "ALTER TABLE root RENAME TO root2; ALTER TABLE root2 RENAME TO root;", both},
+        {root + partition_of, both},
+        {root + leaf + middle, both},
+        {root + leaf + attach + "ALTER TABLE root DETACH PARTITION leaf;\n", {"nick"}},
+        {root + leaf + attach + "DROP TABLE leaf;\n", {"nick"}},
+        {root + leaf + attach + "ALTER TABLE root RENAME ssn TO x; ALTER TABLE root RENAME nick TO y;",
+         {"y", "x"}}};
+    for (const auto& [text, from] : cases) {
+        const Read read(text);
+        EXPECT_EQ(read.Codes(), Texts{}) << text;
+        EXPECT_EQ(read.Column("root", "g").generated_from, from) << text;
+    }
+    EXPECT_EQ(Read(root + partition_of).Column("leaf", "g").type.name, "text");
+}
+
+TEST(Structure, WhatIsAddedToATableItsHeirsHave)
+{
+    for (const std::string heirs :
+         {"CREATE TABLE a (k int);\nCREATE TABLE b () INHERITS (a);\nCREATE TABLE c () INHERITS (b);\n",
+          "CREATE TABLE a (k int) PARTITION BY LIST (k);\nCREATE TABLE b PARTITION OF a DEFAULT PARTITION BY "
+          "LIST (k);\nCREATE TABLE c PARTITION OF b DEFAULT;\n",
+          "CREATE TABLE a (k int);\nCREATE TABLE b (k int);\nALTER TABLE b INHERIT a;\n"
+          "CREATE TABLE c () INHERITS (b, a);"})
+        for (const std::string only : {"", "ONLY "}) {
+            const Read read(heirs + "\nALTER TABLE " + only +
+                            "a ADD COLUMN ssn int;\nALTER TABLE a ALTER COLUMN ssn TYPE text;\n"
+                            "ALTER TABLE a RENAME COLUMN k TO key;\n");
+            EXPECT_EQ(read.Codes(), Texts{}) << heirs;
+            for (const char* name : {"a", "b", "c"}) {
+                EXPECT_EQ(Names(read.Table(name)), (Texts{"key", "ssn"})) << heirs << name;
+                EXPECT_EQ(read.Column(name, "ssn").type.name, "text") << heirs << name;
+            }
+        }
+}
+
+TEST(Structure, ColumnsThatAreThereAreNotAddedAgain)
+{
+    const Read read("CREATE TABLE a (k int, x text);\nCREATE TABLE b (y int) INHERITS (a);\n"
+                    "ALTER TABLE a ADD COLUMN IF NOT EXISTS x int, ADD COLUMN y int;\n"
+                    "CREATE TABLE d (k int);\nALTER TABLE a NO INHERIT b;\nALTER TABLE b NO INHERIT a;\n"
+                    "ALTER TABLE a ADD COLUMN z int;\n");
+    EXPECT_EQ(read.Codes(), Texts{});
+    EXPECT_EQ(read.Column("a", "x").type.name, "text");
+    EXPECT_EQ(Names(read.Table("a")), (Texts{"k", "x", "y", "z"}));
+    EXPECT_EQ(Names(read.Table("b")), (Texts{"k", "x", "y"}));
+}
+
+// No server has them, a file may.
+TEST(Structure, HeirsInACircleEnd)
+{
+    const Read read(
+        "CREATE TABLE a (k int, g int GENERATED ALWAYS AS (k) STORED);\nCREATE TABLE b () INHERITS (a);\n"
+        "ALTER TABLE a INHERIT b;\nALTER TABLE a ADD COLUMN x int;\n"
+        "ALTER TABLE a ATTACH PARTITION b DEFAULT;\nALTER TABLE b ATTACH PARTITION a DEFAULT;\n");
+    EXPECT_EQ(Names(read.Table("a")), (Texts{"k", "g", "x"}));
+    EXPECT_EQ(Names(read.Table("b")), (Texts{"k", "g", "x"}));
+}
+
+TEST(Structure, ATemporaryTableHidesAnother)
+{
+    const std::string table = "CREATE TABLE public.k (id int, email text);\n";
+    const std::string temporary = "CREATE TEMP TABLE k (id int, email text);\n";
+    const Texts whole{"id", "email"};
+    const std::vector<std::pair<std::string, Texts>> cases{
+        {table + temporary + "ALTER TABLE k DROP COLUMN email;", whole},
+        {temporary + table + "ALTER TABLE k RENAME COLUMN email TO x;", whole},
+        {table + "CREATE TEMP TABLE k AS SELECT 1;\nALTER TABLE k ADD COLUMN x int;", whole},
+        {table + "CREATE TABLE pg_temp.k (email text);\nALTER TABLE pg_temp.k DROP COLUMN email;", whole},
+        {table + "SET search_path = pg_temp, public;\nCREATE TABLE k ();\nALTER TABLE k DROP email;", whole},
+        {table + temporary + "ALTER TABLE public.k DROP COLUMN email;", {"id"}},
+        {table + temporary + "DROP TABLE k;\nALTER TABLE k DROP COLUMN email;", {"id"}},
+        {table + temporary + "ALTER TABLE k RENAME TO l;\nALTER TABLE k DROP COLUMN email;", {"id"}},
+        {table + "CREATE TEMP VIEW k AS SELECT 1;\nDROP VIEW k;\nALTER TABLE k DROP COLUMN email;", {"id"}},
+        {table + temporary + "SET search_path = public, pg_temp;\nALTER TABLE k DROP COLUMN email;", {"id"}}};
+    for (const auto& [text, columns] : cases) {
+        const Read read(text);
+        EXPECT_EQ(read.Codes(), Texts{}) << text;
+        EXPECT_EQ(Names(read.Table("k")), columns) << text;
+        EXPECT_EQ(read.schema.tables.size(), 1U) << text;
+    }
+}
+
+TEST(Structure, WhatIsCreatedWithASchemaIsInIt)
+{
+    const Read read(
+        "CREATE SCHEMA app\n    CREATE VIEW v AS SELECT 1\n    CREATE TABLE app.u (id int PRIMARY KEY)"
+        "\n    CREATE TABLE w (\n        u_id int REFERENCES u);\n"
+        "CREATE SCHEMA AUTHORIZATION joe CREATE TABLE x (a int);\nCREATE SCHEMA IF NOT EXISTS y;\n"
+        "CREATE TABLE z (a int);\n");
+    EXPECT_EQ(read.Codes(), Texts{});
+    EXPECT_EQ(read.schema.views, Texts{"app.v"});
+    EXPECT_EQ(Keys(read.Table("u", "app")), Texts{"id"});
+    EXPECT_EQ(read.Table("w", "app").line, 4U);
+    const SchemaColumn* reference = read.Table("w", "app").Find("u_id");
+    ASSERT_NE(reference, nullptr);
+    EXPECT_EQ(reference->references, (std::vector<Reference>{{"app", "u", "id"}}));
+    EXPECT_EQ(Names(read.Table("x", "joe")), Texts{"a"});
+    EXPECT_EQ(Names(read.Table("z")), Texts{"a"});
+}
+
+TEST(Structure, ASchemaThatIsNotReadIsAnError)
+{
+    for (const std::string text : {"CREATE SCHEMA app CREATE TABLE u (a int NEW THING);",
+                                   "CREATE SCHEMA AUTHORIZATION CURRENT_USER CREATE TABLE u (a int);"}) {
+        const Read read("CREATE TABLE a (x int);\n" + text);
+        ASSERT_EQ(read.Codes(), Texts{"structure-unreadable:2"}) << text;
+        EXPECT_EQ(read.findings[0].severity, PolicySeverity::kError) << text;
+    }
+}
+
 TEST(Structure, TemporaryOnesArePassedOver)
 {
     const Read read("CREATE TEMP TABLE a (x int);\nCREATE TEMPORARY VIEW b AS SELECT 1;\n"
                     "CREATE LOCAL TEMPORARY TABLE c AS SELECT 1;\nCREATE TABLE pg_temp.d (x int);\n"
-                    "ALTER TABLE a ADD PRIMARY KEY (x);\n");
+                    "ALTER TABLE a ADD PRIMARY KEY (x);\nCREATE TABLE e (x int);\n");
     EXPECT_EQ(read.Codes(), Texts{});
     EXPECT_EQ(read.schema.views, Texts{});
     EXPECT_EQ(read.schema.Find("public", "a"), nullptr);
@@ -457,9 +597,69 @@ TEST(Structure, NothingAboutATableIsLostInSilence)
           "CREATE TABLE a (x int", "DROP TABLE;"})
         EXPECT_EQ(Read(text).findings.size(), 1U) << text;
     for (const std::string text :
-         {"CREATE TABLE a ();", "CREATE FUNCTION NONSENSE;", "NONSENSE;", "",
-          "CREATE UNIQUE INDEX i ON nobody (x);", "ALTER TABLE nobody ADD COLUMN x int;"})
-        EXPECT_EQ(Read(text).findings.size(), 0U) << text;
+         {"", "CREATE FUNCTION NONSENSE;", "NONSENSE;", "CREATE UNIQUE INDEX i ON nobody (x);",
+          "ALTER TABLE nobody ADD COLUMN x int;"})
+        EXPECT_EQ(Read("CREATE TABLE a ();" + text).findings.size(), 0U) << text;
+}
+
+TEST(Structure, AByteOrderMarkIsNoMatter)
+{
+    const Read read("\xEF\xBB\xBF"
+                    "CREATE TABLE a (x int);\nCREATE TABLE b (x WHAT EVER, y int);\n");
+    EXPECT_EQ(read.Codes(), Texts{"structure-unreadable:2"});
+    EXPECT_EQ(read.Column("a", "x").line, 1U);
+    EXPECT_EQ(read.Column("b", "y").line, 2U);
+}
+
+TEST(Structure, WhatNeverEndsIsSaidWhereItBegins)
+{
+    const std::string rest = ";\nCREATE TABLE gone (x int);\n";
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {"COMMENT ON TABLE a IS\n'it", "quote"},
+        {"COMMENT ON TABLE\n\"a IS 'it'", "quote"},
+        {"CREATE FUNCTION f() AS\n$body$ x $$ $body", "quote"},
+        {"\n/* all /* of */ it", "comment"},
+        {"CREATE TABLE b (y int) -- c\n/* it", "comment"},
+        {"CREATE FUNCTION f\n(a int, (b)", "parenthesis"},
+        {"SELECT 1;\nCOPY a (x) FROM stdin", "COPY"},
+        {"CREATE TABLE b\n(y int", "parenthesis"}};
+    for (const auto& [text, what] : cases) {
+        const Read read("CREATE TABLE a (x int);\n" + text + rest);
+        ASSERT_EQ(read.Codes(), Texts{"structure-unreadable:3"}) << text;
+        EXPECT_EQ(read.findings[0].severity, PolicySeverity::kError) << text;
+        EXPECT_NE(read.findings[0].text.find(what), std::string::npos) << read.findings[0].text;
+        EXPECT_EQ(read.schema.tables.size(), 1U) << text;
+    }
+}
+
+TEST(Structure, AFileThatIsNotTextIsAnError)
+{
+    const std::string table = "CREATE TABLE a (x int);\n";
+    std::string utf16 = "\xFF\xFE";
+    for (const char c : table)
+        utf16 += std::string{c, '\0'};
+    const std::vector<std::pair<std::string, int>> cases{{utf16, 1},
+                                                         {utf16.substr(2), 1},
+                                                         {table + "CREATE TABLE caf\xE9 (x int);\n", 2},
+                                                         {table + "\xC3", 2}};
+    for (const auto& [text, line] : cases) {
+        const Read read(text);
+        ASSERT_EQ(read.Codes(), Texts{"structure-unreadable:" + std::to_string(line)}) << text;
+        EXPECT_EQ(read.findings[0].severity, PolicySeverity::kError);
+        EXPECT_NE(read.findings[0].fix.find("--encoding=UTF8"), std::string::npos);
+        EXPECT_TRUE(read.schema.tables.empty());
+    }
+}
+
+TEST(Structure, AFileWithoutATableIsAnError)
+{
+    for (const std::string text : {"", "\n-- nothing\n", "version: 1\ntables:\n", "SELECT 1;",
+                                   "CREATE TEMP TABLE a (x int);", "CREATE TABLE a (x int); DROP TABLE a;"}) {
+        const Read read(text);
+        ASSERT_EQ(read.Codes(), Texts{"structure-unreadable:1"}) << text;
+        EXPECT_EQ(read.findings[0].severity, PolicySeverity::kError) << text;
+    }
+    EXPECT_EQ(Read("CREATE VIEW v AS SELECT 1;").Codes(), Texts{});
 }
 
 TEST(Structure, LabelsInTheFileAreSaidOnce)

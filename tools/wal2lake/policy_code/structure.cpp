@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <initializer_list>
+#include <optional>
 #include <span>
 
 #include <pg_query.h>
@@ -49,24 +49,14 @@ struct Parsed {
     }
 };
 
-// The parser counts characters, from 1.
-size_t OffsetOfCharacter(const std::string& text, int position)
-{
-    size_t at = 0;
-    for (int left = position - 1; left > 0 && at < text.size(); left--)
-        do
-            at++;
-        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
-    return at;
-}
-
 Parsed Parse(const std::string& statement)
 {
     PgQueryProtobufParseResult result = pg_query_parse_protobuf(statement.c_str());
     Parsed parsed;
     if (result.error != nullptr) {
         parsed.error = result.error->message;
-        parsed.error_at = OffsetOfCharacter(statement, result.error->cursorpos);
+        parsed.error_at =
+            OffsetOfCharacter(statement, static_cast<size_t>(std::max(result.error->cursorpos, 0)));
     } else {
         parsed.tree.reset(pg_query__parse_result__unpack(
             nullptr, result.parse_tree.len, reinterpret_cast<const uint8_t*>(result.parse_tree.data)));
@@ -139,47 +129,6 @@ void CollectColumns(const ProtobufCMessage* message, std::vector<std::string>* c
     }
 }
 
-bool IsTemporary(const PgQuery__RangeVar* relation)
-{
-    return relation != nullptr && (std::strcmp(relation->relpersistence, "t") == 0 ||
-                                   std::strcmp(relation->schemaname, "pg_temp") == 0);
-}
-
-enum class Kind { kNone, kCreateTable, kCreateView, kUniqueIndex, kOther };
-
-bool IsOneOf(const std::string& word, std::initializer_list<std::string_view> words)
-{
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-// Whether a statement can say something of tables; most need not be parsed: functions,
-// sequences, plain indexes, triggers, comments, owners.
-Kind KindOf(std::string_view statement)
-{
-    const std::vector<std::string> words = FirstWords(statement, 7);
-    const auto word = [&](size_t i) { return i < words.size() ? words[i] : std::string(); };
-    const auto other_if = [](bool matters) { return matters ? Kind::kOther : Kind::kNone; };
-    if (word(0) == "CREATE") {
-        size_t i = 1;
-        while (IsOneOf(word(i), {"OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED",
-                                 "RECURSIVE", "MATERIALIZED", "FOREIGN"}))
-            i++;
-        if (word(i) == "TABLE")
-            return word(i - 1) == "FOREIGN" ? Kind::kOther : Kind::kCreateTable;
-        if (word(i) == "VIEW")
-            return Kind::kCreateView;
-        if (word(i) == "UNIQUE" && word(i + 1) == "INDEX")
-            return Kind::kUniqueIndex;
-        return other_if(IsOneOf(word(i), {"TYPE", "DOMAIN"}));
-    }
-    if (word(0) == "ALTER")
-        return other_if(word(1) == "TABLE");
-    if (word(0) == "DROP")
-        return other_if(IsOneOf(word(1), {"TABLE", "VIEW", "MATERIALIZED", "FOREIGN"}));
-    return other_if((word(0) == "SET" && IsOneOf(word(1), {"SEARCH_PATH", "SESSION", "LOCAL"})) ||
-                    (word(0) == "SECURITY" && word(1) == "LABEL"));
-}
-
 class StructureReader
 {
   public:
@@ -188,7 +137,7 @@ class StructureReader
     {
     }
 
-    Schema Read(const std::vector<SqlStatement>& statements);
+    Schema Read(const std::vector<SqlStatement>& statements, const std::optional<OpenEnd>& open);
 
   private:
     void Complain(PolicySeverity severity, size_t offset, const std::string& object, std::string text,
@@ -198,6 +147,7 @@ class StructureReader
     void ReadStatement(const SqlStatement& statement);
     void ReadTree(const PgQuery__Node& node, size_t offset);
     void ReadOtherTree(const PgQuery__Node& node, size_t offset);
+    void ReadSchema(const PgQuery__CreateSchemaStmt& create, size_t offset);
     void ReadViewName(const SqlStatement& statement);
     void ReadCreateInParts(const SqlStatement& statement, const Parsed& whole);
     bool ReadElement(std::string_view element, BuiltTable* table);
@@ -216,6 +166,7 @@ class StructureReader
     void ReadLabel(const PgQuery__SecLabelStmt& label, size_t offset);
     SchemaType TypeOf(const PgQuery__TypeName* type) const;
     SqlName NameOf(const PgQuery__RangeVar& relation) const;
+    SqlName NewName(const PgQuery__RangeVar& relation) const;
     SqlName NewName(const std::vector<std::string>& parts) const;
 
     std::string file_;
@@ -250,6 +201,13 @@ SqlName StructureReader::NameOf(const PgQuery__RangeVar& relation) const
     return builder_.TableName(relation.schemaname, relation.relname);
 }
 
+SqlName StructureReader::NewName(const PgQuery__RangeVar& relation) const
+{
+    if (std::strcmp(relation.relpersistence, "t") == 0)
+        return {kTemporarySchema, relation.relname};
+    return builder_.NewName(relation.schemaname, relation.relname);
+}
+
 SqlName StructureReader::NewName(const std::vector<std::string>& parts) const
 {
     return builder_.NewName(parts.size() > 1 ? parts[parts.size() - 2] : "",
@@ -264,17 +222,23 @@ SchemaType StructureReader::TypeOf(const PgQuery__TypeName* type) const
                            type->n_array_bounds > 0);
 }
 
-Schema StructureReader::Read(const std::vector<SqlStatement>& statements)
+Schema StructureReader::Read(const std::vector<SqlStatement>& statements, const std::optional<OpenEnd>& open)
 {
     for (const SqlStatement& statement : statements)
-        ReadStatement(statement);
+        if (!statement.is_open)
+            ReadStatement(statement);
+    if (open)
+        Complain(PolicySeverity::kError, open->offset, "",
+                 "a " + std::string(open->what) +
+                     " begins here that never ends, so it was not read, nor what follows it",
+                 "take the dump again, or end it where it should");
     return builder_.Build(file_, findings_);
 }
 
 void StructureReader::ReadStatement(const SqlStatement& statement)
 {
-    const Kind kind = KindOf(statement.text);
-    if (kind == Kind::kNone)
+    const SqlKind kind = KindOf(statement.text);
+    if (kind == SqlKind::kNone)
         return;
     if (statement.text.size() > kLongestStatement) {
         Complain(PolicySeverity::kError, statement.offset, "",
@@ -285,13 +249,14 @@ void StructureReader::ReadStatement(const SqlStatement& statement)
     const Parsed parsed = Parse(std::string(statement.text));
     if (const PgQuery__Node* node = parsed.statement(); node != nullptr)
         ReadTree(*node, statement.offset);
-    else if (kind == Kind::kCreateTable)
+    else if (kind == SqlKind::kCreateTable)
         ReadCreateInParts(statement, parsed);
-    else if (kind == Kind::kCreateView)
+    else if (kind == SqlKind::kCreateView)
         ReadViewName(statement);
     // An index that is a replica identity is missed where that is said.
-    else if (kind != Kind::kUniqueIndex)
-        ComplainOfSyntax(PolicySeverity::kWarning, statement.offset, "", parsed);
+    else if (kind != SqlKind::kUniqueIndex)
+        ComplainOfSyntax(kind == SqlKind::kCreateSchema ? PolicySeverity::kError : PolicySeverity::kWarning,
+                         statement.offset, "", parsed);
 }
 
 // Of a view the name is enough, whatever is new in its query.
@@ -346,11 +311,13 @@ void StructureReader::ReadOtherTree(const PgQuery__Node& node, size_t offset)
             TypeOf(node.create_domain_stmt->type_name));
         break;
     case PG_QUERY__NODE__NODE_VIEW_STMT:
-        if (!IsTemporary(node.view_stmt->view))
-            builder_.AddView(NameOf(*node.view_stmt->view));
+        builder_.AddView(NewName(*node.view_stmt->view));
         break;
     case PG_QUERY__NODE__NODE_CREATE_FOREIGN_TABLE_STMT:
-        builder_.AddView(NameOf(*node.create_foreign_table_stmt->base_stmt->relation));
+        builder_.AddView(NewName(*node.create_foreign_table_stmt->base_stmt->relation));
+        break;
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT:
+        ReadSchema(*node.create_schema_stmt, offset);
         break;
     case PG_QUERY__NODE__NODE_ALTER_OBJECT_SCHEMA_STMT:
         if (const auto& alter = *node.alter_object_schema_stmt;
@@ -368,18 +335,41 @@ void StructureReader::ReadOtherTree(const PgQuery__Node& node, size_t offset)
     }
 }
 
+// What is created along with a schema is in it, and is put in order by the server: tables are first.
+void StructureReader::ReadSchema(const PgQuery__CreateSchemaStmt& create, size_t offset)
+{
+    const Nodes elements(create.schema_elts, create.n_schema_elts);
+    std::string name = create.schemaname;
+    if (name.empty() && create.authrole != nullptr)
+        name = create.authrole->rolename;
+    if (name.empty() && !elements.empty()) {
+        Complain(PolicySeverity::kError, offset, "",
+                 "the schema has the name of whoever creates it, so its tables are not known",
+                 "write the schema's name, as pg_dump does");
+        return;
+    }
+    const std::vector<std::string> path = builder_.search_path();
+    builder_.SearchFirst(name);
+    for (const PgQuery__Node* node : elements)
+        if (node->node_case == PG_QUERY__NODE__NODE_CREATE_STMT) {
+            const auto at = static_cast<size_t>(std::max(node->create_stmt->relation->location, 0));
+            if (BuiltTable* table = ReadCreate(*node->create_stmt, offset))
+                table->table.line = lines_.LineOf(offset + at);
+        }
+    for (const PgQuery__Node* node : elements)
+        if (node->node_case != PG_QUERY__NODE__NODE_CREATE_STMT)
+            ReadTree(*node, offset);
+    builder_.SetSearchPath(path);
+}
+
 // Whatever is new in a table, the rest of it is read: element by element.
 void StructureReader::ReadCreateInParts(const SqlStatement& statement, const Parsed& whole)
 {
     const std::vector<std::string_view> elements = SplitElements(statement.text);
     if (!elements.empty()) {
-        const auto begin = static_cast<size_t>(elements.front().data() - statement.text.data());
-        const size_t open = statement.text.rfind('(', begin);
-        const size_t close =
-            statement.text.find(')', static_cast<size_t>(elements.back().data() - statement.text.data()) +
-                                         elements.back().size());
-        const std::string head = std::string(statement.text.substr(0, open)) + "()";
-        Parsed shell = Parse(head + std::string(statement.text.substr(close + 1)));
+        const auto [before, behind] = AroundElements(statement.text, elements);
+        const std::string head = std::string(before) + "()";
+        Parsed shell = Parse(head + std::string(behind));
         if (shell.statement() == nullptr)
             shell = Parse(head);
         if (shell.statement() != nullptr &&
@@ -443,20 +433,21 @@ bool StructureReader::ReadElement(std::string_view element, BuiltTable* table)
 
 BuiltTable* StructureReader::ReadCreate(const PgQuery__CreateStmt& create, size_t offset)
 {
-    if (IsTemporary(create.relation))
-        return nullptr;
-    const SqlName name = builder_.NewName(create.relation->schemaname, create.relation->relname);
+    const SqlName name = NewName(*create.relation);
     BuiltTable* table = builder_.AddTable(name, lines_.LineOf(offset));
     if (table == nullptr)
         return nullptr;
     table->table.is_partition = create.partbound != nullptr;
     table->table.is_partitioned = create.partspec != nullptr;
-    for (const PgQuery__Node* parent : Nodes(create.inh_relations, create.n_inh_relations))
-        if (parent->node_case == PG_QUERY__NODE__NODE_RANGE_VAR &&
-            !builder_.CopyColumns(NameOf(*parent->range_var), true, table) && !table->table.is_partition)
+    for (const PgQuery__Node* parent : Nodes(create.inh_relations, create.n_inh_relations)) {
+        if (parent->node_case != PG_QUERY__NODE__NODE_RANGE_VAR)
+            continue;
+        table->parents.push_back(NameOf(*parent->range_var));
+        if (!builder_.CopyColumns(table->parents.back(), true, table) && !table->table.is_partition)
             Complain(PolicySeverity::kWarning, offset, ObjectName(name.schema, name.name),
                      "the table that it inherits from is not in the file",
                      "put the parent's CREATE TABLE before it, as pg_dump does");
+    }
     if (create.of_typename != nullptr)
         Complain(PolicySeverity::kWarning, offset, ObjectName(name.schema, name.name),
                  "a table OF a type does not say its columns",
@@ -488,7 +479,9 @@ void StructureReader::ReadColumn(const PgQuery__ColumnDef& definition, size_t or
 {
     SchemaColumn column;
     column.name = definition.colname;
-    column.type = TypeOf(definition.type_name);
+    // A partition need not repeat it.
+    const SchemaColumn* inherited = definition.type_name == nullptr ? table->Find(column.name) : nullptr;
+    column.type = inherited != nullptr ? inherited->type : TypeOf(definition.type_name);
     column.line = lines_.LineOf(origin + static_cast<size_t>(std::max(definition.location, 0)));
     const Nodes constraints(definition.constraints, definition.n_constraints);
     for (const PgQuery__Node* node : constraints)
@@ -515,12 +508,7 @@ void StructureReader::ReadConstraint(const PgQuery__Constraint& constraint, cons
         table->primary_key = columns({constraint.keys, constraint.n_keys});
         table->primary_index = constraint.indexname;
     } else if (constraint.contype == PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE) {
-        const std::vector<std::string> keys = columns({constraint.keys, constraint.n_keys});
-        // The server's own name for it, unless that is taken or too long.
-        std::string index = table->table.name;
-        for (const std::string& key : keys)
-            index += "_" + key;
-        table->unique[name.empty() ? index + "_key" : name] = keys;
+        table->AddUnique(name, columns({constraint.keys, constraint.n_keys}));
     } else if (constraint.contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN && constraint.pktable != nullptr) {
         table->foreign_keys.push_back({name, columns({constraint.fk_attrs, constraint.n_fk_attrs}),
                                        NameOf(*constraint.pktable),
@@ -561,15 +549,20 @@ void StructureReader::ReadCommand(const PgQuery__AlterTableCmd& command, size_t 
     };
     switch (command.subtype) {
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
-        if (is(PG_QUERY__NODE__NODE_COLUMN_DEF))
+        // One that is there stays as it is: IF NOT EXISTS, or the server refuses it.
+        if (is(PG_QUERY__NODE__NODE_COLUMN_DEF) && table->Find(def->column_def->colname) == nullptr) {
             ReadColumn(*def->column_def, offset, table);
+            builder_.PassToHeirs(table->name(), def->column_def->colname);
+        }
         break;
     case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
         table->Drop(command.name);
         break;
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
-        if (SchemaColumn* column = table->Find(command.name); column && is(PG_QUERY__NODE__NODE_COLUMN_DEF))
+        if (SchemaColumn* column = table->Find(command.name); column && is(PG_QUERY__NODE__NODE_COLUMN_DEF)) {
             column->type = TypeOf(def->column_def->type_name);
+            builder_.PassToHeirs(table->name(), command.name);
+        }
         break;
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
         if (is(PG_QUERY__NODE__NODE_CONSTRAINT))
@@ -581,9 +574,14 @@ void StructureReader::ReadCommand(const PgQuery__AlterTableCmd& command, size_t 
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AttachPartition:
     case PG_QUERY__ALTER_TABLE_TYPE__AT_DetachPartition:
         if (is(PG_QUERY__NODE__NODE_PARTITION_CMD))
-            if (BuiltTable* partition = builder_.FindTable(NameOf(*def->partition_cmd->name)))
-                partition->table.is_partition =
-                    command.subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_AttachPartition;
+            builder_.SetPartition(NameOf(*def->partition_cmd->name), table->name(),
+                                  command.subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_AttachPartition);
+        break;
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit:
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropInherit:
+        if (is(PG_QUERY__NODE__NODE_RANGE_VAR))
+            table->SetParent(NameOf(*def->range_var),
+                             command.subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit);
         break;
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ReplicaIdentity:
         if (is(PG_QUERY__NODE__NODE_REPLICA_IDENTITY_STMT)) {
@@ -639,10 +637,10 @@ void StructureReader::ReadDrop(const PgQuery__DropStmt& drop)
 void StructureReader::ReadTableAs(const PgQuery__CreateTableAsStmt& create, size_t offset)
 {
     const PgQuery__RangeVar* relation = create.into == nullptr ? nullptr : create.into->rel;
-    if (relation == nullptr || IsTemporary(relation))
+    if (relation == nullptr)
         return;
-    const SqlName name = builder_.NewName(relation->schemaname, relation->relname);
-    if (create.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW)
+    const SqlName name = NewName(*relation);
+    if (name.schema == kTemporarySchema || create.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW)
         builder_.AddView(name);
     else
         Complain(PolicySeverity::kError, offset, ObjectName(name.schema, name.name),
@@ -657,13 +655,8 @@ void StructureReader::ReadSearchPath(const PgQuery__VariableSetStmt& set)
     std::vector<std::string> schemas;
     for (const PgQuery__Node* node : Nodes(set.args, set.n_args))
         if (node->node_case == PG_QUERY__NODE__NODE_A_CONST &&
-            node->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL) {
-            const std::string schema = node->a_const->sval->sval;
-            if (!schema.empty() && schema != "pg_catalog" && schema != "$user")
-                schemas.push_back(schema);
-        }
-    if (schemas.empty())
-        schemas.emplace_back("public");
+            node->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL)
+            schemas.emplace_back(node->a_const->sval->sval);
     builder_.SetSearchPath(std::move(schemas));
 }
 
@@ -683,13 +676,21 @@ void StructureReader::ReadLabel(const PgQuery__SecLabelStmt& label, size_t offse
 
 Schema ParseStructure(const std::string& file, const std::string& text, std::vector<PolicyFinding>* findings)
 {
-    const std::vector<SqlStatement> statements = SplitScript(text);
+    if (const std::optional<size_t> at = NoTextAt(text)) {
+        findings->push_back(MakeFinding("structure-unreadable", Place{file, LineIndex(text).LineOf(*at)}, "",
+                                        "the file is not text in UTF-8, so nothing of it was read",
+                                        "write it with pg_dump --encoding=UTF8 --file=FILE: PowerShell's > "
+                                        "makes UTF-16 of it"));
+        return {};
+    }
+    std::optional<OpenEnd> open;
+    const std::vector<SqlStatement> statements = SplitScript(text, &open);
     size_t longest = 0;
     for (const SqlStatement& statement : statements)
         longest = std::max(longest, std::min(statement.text.size(), kLongestStatement));
     Schema schema;
     if (!CallOnStack(kStack + longest * kStackForAByte,
-                     [&] { schema = StructureReader(file, text, findings).Read(statements); }))
+                     [&] { schema = StructureReader(file, text, findings).Read(statements, open); }))
         findings->push_back(MakeFinding("structure-unreadable", Place{file, 1}, "",
                                         "the system gives no stack to read it on",
                                         "raise the limits of address space and processes (ulimit -v, -u)"));

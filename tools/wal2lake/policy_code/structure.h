@@ -13,7 +13,8 @@ namespace wal2lake
 
 // The tables of `text`, which is called `file` in all places. Never fails: what is about a
 // table and cannot be read is a finding (structure-unreadable), and what can be read of
-// it is in the schema. A file that sets labels itself is one, too (labels-in-structure).
+// it is in the schema. So are a file that is no text in UTF-8, one without any table, and one that sets
+// labels itself (labels-in-structure).
 Schema ParseStructure(const std::string& file, const std::string& text, std::vector<PolicyFinding>* findings);
 
 } // namespace wal2lake

@@ -71,6 +71,13 @@ void Replace(std::vector<std::string>* names, const std::string& from, const std
     std::replace(names->begin(), names->end(), from, to);
 }
 
+void Unite(const std::vector<std::string>& names, std::vector<std::string>* with)
+{
+    for (const std::string& name : names)
+        if (std::find(with->begin(), with->end(), name) == with->end())
+            with->push_back(name);
+}
+
 } // namespace
 
 SchemaColumn* BuiltTable::Find(const std::string& column)
@@ -82,8 +89,12 @@ SchemaColumn* BuiltTable::Find(const std::string& column)
 
 SchemaColumn* BuiltTable::Add(SchemaColumn column)
 {
-    if (SchemaColumn* found = Find(column.name))
+    if (SchemaColumn* found = Find(column.name)) {
+        Unite(column.generated_from, &found->generated_from);
+        found->type = std::move(column.type);
+        found->line = column.line;
         return found;
+    }
     column.attnum = ++last_attnum;
     table.columns.push_back(std::move(column));
     return &table.columns.back();
@@ -111,6 +122,32 @@ void BuiltTable::DropConstraint(const std::string& name)
     std::erase_if(foreign_keys, [&](const ForeignKey& key) { return key.constraint == name; });
 }
 
+void BuiltTable::AddUnique(const std::string& name, const std::vector<std::string>& keys)
+{
+    // The server's own name for it, unless that is taken or too long.
+    std::string index = table.name;
+    for (const std::string& key : keys)
+        index += "_" + key;
+    unique[name.empty() ? index + "_key" : name] = keys;
+}
+
+void BuiltTable::SetParent(const SqlName& parent, bool is_one)
+{
+    std::erase(parents, parent);
+    if (is_one)
+        parents.push_back(parent);
+}
+
+void StructureBuilder::SetSearchPath(std::vector<std::string> schemas)
+{
+    std::erase_if(schemas, [](const std::string& schema) {
+        return schema.empty() || schema == "pg_catalog" || schema == "$user";
+    });
+    if (schemas.empty())
+        schemas.emplace_back("public");
+    search_path_ = std::move(schemas);
+}
+
 SqlName StructureBuilder::NewName(const std::string& schema, const std::string& name) const
 {
     return {!schema.empty() ? schema : search_path_.empty() ? "public" : search_path_.front(), name};
@@ -118,10 +155,16 @@ SqlName StructureBuilder::NewName(const std::string& schema, const std::string& 
 
 SqlName StructureBuilder::TableName(const std::string& schema, const std::string& name) const
 {
-    if (schema.empty())
-        for (const std::string& each : search_path_)
-            if (tables_.contains({each, name}))
-                return {each, name};
+    if (!schema.empty())
+        return {schema, name};
+    const bool is_temporary = temporary_.contains(name);
+    const bool is_in_path =
+        std::find(search_path_.begin(), search_path_.end(), kTemporarySchema) != search_path_.end();
+    if (is_temporary && !is_in_path)
+        return {kTemporarySchema, name};
+    for (const std::string& each : search_path_)
+        if (each == kTemporarySchema ? is_temporary : tables_.contains({each, name}))
+            return {each, name};
     return NewName(schema, name);
 }
 
@@ -180,6 +223,10 @@ SchemaType StructureBuilder::TypeOf(const std::vector<std::string>& names,
 
 BuiltTable* StructureBuilder::AddTable(const SqlName& name, size_t line)
 {
+    if (name.schema == kTemporarySchema) {
+        temporary_.insert(name.name);
+        return nullptr;
+    }
     const auto [position, added] = tables_.try_emplace(name);
     if (!added)
         return nullptr;
@@ -195,8 +242,20 @@ BuiltTable* StructureBuilder::FindTable(const SqlName& name)
     return found == tables_.end() ? nullptr : &found->second;
 }
 
+void StructureBuilder::DropTable(const SqlName& name)
+{
+    if (name.schema == kTemporarySchema)
+        temporary_.erase(name.name);
+    if (tables_.erase(name) == 0)
+        return;
+    for (auto& [each, table] : tables_)
+        std::erase(table.parents, name);
+}
+
 void StructureBuilder::RenameTable(const SqlName& from, const SqlName& to)
 {
+    if (from.schema == kTemporarySchema && temporary_.erase(from.name) > 0)
+        temporary_.insert(to.name);
     auto node = tables_.extract(from);
     if (node.empty())
         return;
@@ -204,13 +263,61 @@ void StructureBuilder::RenameTable(const SqlName& from, const SqlName& to)
     node.mapped().table.schema = to.schema;
     node.mapped().table.name = to.name;
     tables_.insert(std::move(node));
-    for (auto& [name, table] : tables_)
+    for (auto& [name, table] : tables_) {
+        std::replace(table.parents.begin(), table.parents.end(), from, to);
         for (ForeignKey& key : table.foreign_keys)
             if (key.table == from)
                 key.table = to;
+    }
+}
+
+std::vector<BuiltTable*> StructureBuilder::HeirsOf(const SqlName& name)
+{
+    std::multimap<SqlName, BuiltTable*> children;
+    for (auto& [each, table] : tables_)
+        for (const SqlName& parent : table.parents)
+            children.emplace(parent, &table);
+    std::vector<BuiltTable*> heirs;
+    // A file may have them go in a circle.
+    std::set<SqlName> seen{name};
+    std::vector<SqlName> open{name};
+    while (!open.empty()) {
+        const auto [begin, end] = children.equal_range(open.back());
+        open.pop_back();
+        for (auto child = begin; child != end; ++child)
+            if (seen.insert(child->second->name()).second) {
+                heirs.push_back(child->second);
+                open.push_back(child->second->name());
+            }
+    }
+    return heirs;
+}
+
+void StructureBuilder::PassToHeirs(const SqlName& name, const std::string& column)
+{
+    BuiltTable* table = FindTable(name);
+    const SchemaColumn* given = table == nullptr ? nullptr : table->Find(column);
+    if (given == nullptr)
+        return;
+    for (BuiltTable* heir : HeirsOf(name)) {
+        const SchemaColumn* found = heir->Find(column);
+        SchemaColumn copy;
+        copy.name = given->name;
+        copy.type = given->type;
+        copy.generated_from = given->generated_from;
+        copy.line = found == nullptr ? given->line : found->line;
+        heir->Add(std::move(copy));
+    }
 }
 
 void StructureBuilder::RenameColumn(const SqlName& name, const std::string& from, const std::string& to)
+{
+    RenameColumnOfOne(name, from, to);
+    for (const BuiltTable* heir : HeirsOf(name))
+        RenameColumnOfOne(heir->name(), from, to);
+}
+
+void StructureBuilder::RenameColumnOfOne(const SqlName& name, const std::string& from, const std::string& to)
 {
     for (auto& [each, table] : tables_)
         for (ForeignKey& key : table.foreign_keys) {
@@ -249,13 +356,27 @@ bool StructureBuilder::CopyColumns(const SqlName& from, bool generated, BuiltTab
     return true;
 }
 
+void StructureBuilder::SetPartition(const SqlName& name, const SqlName& of, bool is_one)
+{
+    BuiltTable* partition = FindTable(name);
+    if (partition == nullptr)
+        return;
+    partition->table.is_partition = is_one;
+    partition->SetParent(of, is_one);
+}
+
 void StructureBuilder::AddView(const SqlName& name)
 {
-    views_.push_back(ObjectName(name.schema, name.name));
+    if (name.schema == kTemporarySchema)
+        temporary_.insert(name.name);
+    else
+        views_.push_back(ObjectName(name.schema, name.name));
 }
 
 void StructureBuilder::DropView(const SqlName& name)
 {
+    if (name.schema == kTemporarySchema)
+        temporary_.erase(name.name);
     std::erase(views_, ObjectName(name.schema, name.name));
 }
 
@@ -298,16 +419,43 @@ void StructureBuilder::AddReferences(BuiltTable* table)
     }
 }
 
+// A partition has no policy of its own, and since PostgreSQL 16 may generate a column in another way
+// than its root: what is decided of the root's column must hold for all.
+void StructureBuilder::PassGeneratedToRoots(const BuiltTable& partition)
+{
+    std::set<SqlName> seen{partition.name()};
+    const BuiltTable* each = &partition;
+    while (each->table.is_partition && !each->parents.empty() && seen.insert(each->parents.back()).second) {
+        BuiltTable* parent = FindTable(each->parents.back());
+        if (parent == nullptr)
+            return;
+        for (const SchemaColumn& column : partition.table.columns)
+            if (SchemaColumn* same = column.generated_from.empty() ? nullptr : parent->Find(column.name))
+                Unite(column.generated_from, &same->generated_from);
+        each = parent;
+    }
+}
+
 Schema StructureBuilder::Build(const std::string& file, std::vector<PolicyFinding>* findings)
 {
     for (auto& [name, table] : tables_)
         MarkKeys(file, &table, findings);
     for (auto& [name, table] : tables_)
         AddReferences(&table);
+    for (const auto& [name, table] : tables_)
+        PassGeneratedToRoots(table);
     Schema schema;
     for (auto& [name, table] : tables_)
         schema.tables.push_back(std::move(table.table));
     schema.views = std::move(views_);
+    const bool is_said = std::any_of(findings->begin(), findings->end(), [](const PolicyFinding& finding) {
+        return finding.code == "structure-unreadable";
+    });
+    if (schema.tables.empty() && schema.views.empty() && !is_said)
+        findings->push_back(
+            MakeFinding("structure-unreadable", Place{file, 1}, "",
+                        "no CREATE TABLE is in it, or only of tables that are temporary or dropped again",
+                        "name the file that pg_dump --schema-only wrote"));
     schema.Sort();
     return schema;
 }
