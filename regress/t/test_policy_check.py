@@ -139,6 +139,17 @@ def test_only_what_is_new_since_a_revision(checkout):
         assert checkout.check(f"--since={revision}", code=FAILED) == ""
 
 
+def test_a_structure_with_nothing_in_it_is_never_known(checkout):
+    """The gate would be green about nothing, with every merge request from then on."""
+    checkout.write("structure.sql", "")
+    checkout.commit()
+    for arguments in ((), ("--since", "HEAD")):
+        said = checkout.check(*arguments, code=SOMETHING)
+        assert "no CREATE TABLE is in it" in said and "1 error," in said, said
+    (checkout.folder / "structure.sql").write_bytes(STRUCTURE.encode("utf-16"))
+    assert "UTF-8" in checkout.check("--since", "HEAD", code=SOMETHING)
+
+
 def test_a_clear_column_that_a_dictionary_ignores(checkout):
     checkout.write("db/siphon/tables/users.yml", "table: users\ndatabase: main\ndedup_by: [id]\nignored_columns:\n  - seen_at\n")
     checkout.check()
