@@ -31,6 +31,7 @@ std::string NameOfTable(const PlannedTable& table)
 std::vector<std::string> Names(const std::deque<const PlannedTable*>& tables)
 {
     std::vector<std::string> names;
+    names.reserve(tables.size());
     for (const PlannedTable* table : tables)
         names.push_back(NameOfTable(*table));
     return names;

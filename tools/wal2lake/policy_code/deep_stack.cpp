@@ -29,10 +29,11 @@ bool CallOnStack(size_t bytes, const std::function<void()>& work)
         return false;
     pthread_attr_t attributes;
     pthread_t thread;
+    std::function<void()> call = work;
     bool called = false;
     if (mprotect(stack, page, PROT_NONE) == 0 && pthread_attr_init(&attributes) == 0) {
         called = pthread_attr_setstack(&attributes, static_cast<char*>(stack) + page, size - page) == 0 &&
-                 pthread_create(&thread, &attributes, Call, const_cast<std::function<void()>*>(&work)) == 0;
+                 pthread_create(&thread, &attributes, Call, &call) == 0;
         pthread_attr_destroy(&attributes);
     }
     if (called)
