@@ -78,11 +78,14 @@ Datum wal2lake_default_domain(PG_FUNCTION_ARGS)
     Oid relid = PG_GETARG_OID(0);
     Name column = PG_GETARG_NAME(1);
     char domain[W2L_MAX_DOMAIN + 1];
+    List* ancestors;
     char* schema;
     char* table;
 
-    if (get_rel_relispartition(relid))
-        relid = llast_oid(get_partition_ancestors(relid));
+    /* A partition whose detach has begun, or has just ended, has no ancestors any more. */
+    ancestors = get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL;
+    if (ancestors != NIL)
+        relid = llast_oid(ancestors);
     table = get_rel_name(relid);
     schema = get_namespace_name(get_rel_namespace(relid));
     if (table == NULL || schema == NULL)
