@@ -18,6 +18,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "commands/seclabel.h"
 #include "common/hmac.h"
@@ -178,9 +179,14 @@ static bool same_domain(const w2l_verdict* a, const w2l_verdict* b)
     return a->domain_length == b->domain_length && memcmp(a->domain, b->domain, a->domain_length) == 0;
 }
 
-/* What anyone who owns the table may do: move up the order unlabelled = drop > hash > clear. */
-static void check_column_ratchet(const char* old_label, const char* new_label, w2l_type type)
+/*
+ * What anyone who owns the table may do: move up the order unlabelled = drop > hash > clear.
+ * Both labels are judged as on text, of which everything can be hashed: the type of a
+ * column is its owner's to change, and what a default hash comes to today with it.
+ */
+static void check_column_ratchet(const char* old_label, const char* new_label)
 {
+    w2l_type type = w2l_type_of(TEXTOID, false);
     w2l_verdict before;
     w2l_verdict after;
 
@@ -235,7 +241,7 @@ static void check_column_label(const ObjectAddress* object, const char* old_labe
                      : errdetail("The type has few values, so that tokens would be a dictionary of them.")));
     }
     if (!admin)
-        check_column_ratchet(old_label, new_label, type);
+        check_column_ratchet(old_label, new_label);
 }
 
 static void check_table_label(const ObjectAddress* object, const char* old_label, const char* new_label,

@@ -89,8 +89,8 @@ PROTECTIONS = (
                "table->excluded = !lineage->too_deep && is_excluded(lineage) && !OFF;", "excluded.secret"),
     # ---- who may change them, and from when on they count ----
     protection("an owner may not loosen a label", "policy/policy.c",
-               "    if (!admin)\n        check_column_ratchet(old_label, new_label, type);",
-               "    if (!admin && !OFF)\n        check_column_ratchet(old_label, new_label, type);", "owned.secret"),
+               "    if (!admin)\n        check_column_ratchet(old_label, new_label);",
+               "    if (!admin && !OFF)\n        check_column_ratchet(old_label, new_label);", "owned.secret"),
     protection("a partition that moves does not inherit", "policy/policy.c",
                "        if (IsA(statement, AlterTableStmt))\n            unmark_moved_partitions(",
                "        if (IsA(statement, AlterTableStmt) && !OFF)\n            unmark_moved_partitions(", "moved_child.secret"),
