@@ -15,12 +15,15 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+
+#include "server/compat.h"
 
 #include "policy/label_history.h"
 
@@ -67,6 +70,20 @@ static void set_role(TupleTableSlot* row, const char* name, Oid role)
         set_column(row, name, NAMEOID, DirectFunctionCall1(namein, CStringGetDatum(rolename)));
 }
 
+/* There may be others than ours, also of expressions: whoever looks by one must find the row. */
+static void enter_into_indexes(Relation relation, TupleTableSlot* row)
+{
+    EState* state = CreateExecutorState();
+    ResultRelInfo* result = makeNode(ResultRelInfo);
+
+    InitResultRelInfo(result, relation, 0, NULL, 0);
+    ExecOpenIndices(result, false);
+    if (result->ri_NumIndices > 0)
+        list_free(insert_index_tuples(result, row, state));
+    ExecCloseIndices(result);
+    FreeExecutorState(state);
+}
+
 void keep_label_change(const ObjectAddress* object, const char* old_label, const char* new_label)
 {
     Oid table = history_table();
@@ -91,6 +108,7 @@ void keep_label_change(const ObjectAddress* object, const char* old_label, const
     set_text(row, "new_label", new_label);
     ExecStoreVirtualTuple(row);
     simple_table_tuple_insert(relation, row);
+    enter_into_indexes(relation, row);
     ExecDropSingleTupleTableSlot(row);
     table_close(relation, NoLock);
 }

@@ -39,6 +39,15 @@
 #define adds_column(subtype) ((subtype) == AT_AddColumn || (subtype) == AT_AddColumnRecurse)
 #endif
 
+/* 16: enters a row into all indexes of a table; before, could not be asked for summarizing ones alone. */
+#if PG_VERSION_NUM >= 160000
+#define insert_index_tuples(result, row, state)                                                              \
+    ExecInsertIndexTuples(result, row, state, false, false, NULL, NIL, false)
+#else
+#define insert_index_tuples(result, row, state)                                                              \
+    ExecInsertIndexTuples(result, row, state, false, false, NULL, NIL)
+#endif
+
 /* 17: a change holds its tuples; before, each in a buffer. Either may be NULL. */
 #if PG_VERSION_NUM >= 170000
 #define tuple_of_change(tuple) (tuple)

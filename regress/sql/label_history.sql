@@ -93,6 +93,15 @@ REVOKE SELECT ON wal2lake.label_history FROM history_admin;
 CREATE PUBLICATION everything FOR ALL TABLES;
 DELETE FROM wal2lake.label_history WHERE old_label = 'inherit';
 DROP PUBLICATION everything;
+-- Whoever has an index on it finds what was written since, also by an expression or in a part of it.
+CREATE INDEX by_name ON wal2lake.label_history (object_identity);
+CREATE INDEX by_part ON wal2lake.label_history (lower(object_identity)) WHERE new_label IS NOT NULL;
+SECURITY LABEL FOR wal2lake ON COLUMN parent.id IS 'yellow';
+SET enable_seqscan = off;
+SELECT count(*) FROM wal2lake.label_history WHERE object_identity = 'public.parent.id';
+SELECT count(*) FROM wal2lake.label_history WHERE lower(object_identity) = 'public.parent.id' AND new_label IS NOT NULL;
+RESET enable_seqscan;
+DROP INDEX wal2lake.by_name, wal2lake.by_part;
 -- It is not sent, labelled or not, and not counted; nor can it be labelled.
 SECURITY LABEL FOR wal2lake ON COLUMN wal2lake.label_history.old_label IS 'green';
 SELECT * FROM wal2lake.classify('wal2lake.label_history', 'green');
