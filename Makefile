@@ -14,6 +14,7 @@ SERVER_OBJS = \
 	plugin/server/ddl_reader.o \
 	plugin/server/key_ring.o \
 	plugin/server/label_catalog.o \
+	plugin/server/label_functions.o \
 	plugin/server/label_watch.o \
 	plugin/server/memory_limit.o \
 	plugin/server/module.o \

@@ -166,6 +166,8 @@ COMMENT ON COLUMN wal2lake.label_history.old_label IS 'NULL: there was none.';
 COMMENT ON COLUMN wal2lake.label_history.new_label IS 'NULL: it was removed; where old_label is NULL too, a column appeared and has none.';
 -- In a publication of all tables a row can be deleted only where it has an identity.
 ALTER TABLE wal2lake.label_history REPLICA IDENTITY FULL;
+-- The trigger for new columns looks for each of them, however long the trail is.
+CREATE INDEX ON wal2lake.label_history (object, attnum);
 -- It goes with a dump. So no row security: pg_dump refuses tables that have it, unless it may pass it.
 SELECT pg_catalog.pg_extension_config_dump('wal2lake.label_history', '');
 
@@ -1139,6 +1141,14 @@ AS 'MODULE_PATHNAME', 'wal2lake_added_columns';
 COMMENT ON FUNCTION wal2lake.added_columns(pg_ddl_command) IS
 'For the event trigger: the columns that a finished ALTER added, also in tables that inherit or are of an altered type.';
 
+CREATE FUNCTION wal2lake.label_declared(object oid, attnum int2, schema_name name, table_name name, column_name name, label text,
+                                        since timestamptz)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_label_declared';
+COMMENT ON FUNCTION wal2lake.label_declared(oid, int2, name, name, name, text, timestamptz) IS
+'For the event trigger: gives a column, or as number 0 a table, its declared label, unless it has one or had one since then. False, and nothing done, where it is not called so now, whatever the snapshot says.';
+
 -- Labels what was declared and is there now, in the tables that the statement made, altered, renamed or moved. One label that
 -- cannot be leaves the others alone, and its declaration open.
 CREATE FUNCTION wal2lake.label_as_declared()
@@ -1171,7 +1181,7 @@ BEGIN
             UNION
             SELECT i.inhrelid FROM touched t JOIN pg_inherits i ON i.inhparent = t.relation
         )
-        SELECT d.schema_name, d.table_name, d.column_name, d.label, p.object, p.attnum, p.label AS own_label
+        SELECT d.schema_name, d.table_name, d.column_name, d.label, d.declared_at, d.matched_at, p.object, p.attnum
           FROM touched t
           JOIN pg_class c ON c.oid = t.relation AND NOT c.relispartition
           JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -1190,10 +1200,13 @@ BEGIN
                       ELSE format('COLUMN %I.%I.%I', part.schema_name, part.table_name, part.column_name) END;
         BEGIN
             UPDATE wal2lake.declared d SET matched_at = clock_timestamp(), object = part.object, attnum = part.attnum
-             WHERE d.schema_name = part.schema_name AND d.table_name = part.table_name AND d.column_name = part.column_name;
-            -- Somebody may have replaced it while we waited for them.
-            IF FOUND AND part.own_label IS NULL THEN
-                EXECUTE format('SECURITY LABEL FOR wal2lake ON %s IS %L', place, part.label);
+             WHERE d.schema_name = part.schema_name AND d.table_name = part.table_name AND d.column_name = part.column_name
+               AND d.label = part.label AND d.declared_at = part.declared_at AND d.matched_at IS NOT DISTINCT FROM part.matched_at;
+            -- Somebody may have replaced or used it while we waited for them.
+            CONTINUE WHEN NOT FOUND;
+            IF NOT wal2lake.label_declared(part.object, part.attnum, part.schema_name, part.table_name, part.column_name, part.label,
+                                           part.declared_at) THEN
+                RAISE undefined_object USING MESSAGE = 'what had this name has another one by now';
             END IF;
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING USING
@@ -1264,7 +1277,8 @@ END
 $$;
 COMMENT ON FUNCTION wal2lake.meet_new_columns() IS
 'Event trigger: labels columns and tables that were declared ahead, and records columns that appear without a label.';
-REVOKE ALL ON FUNCTION wal2lake.added_columns(pg_ddl_command), wal2lake.label_as_declared(), wal2lake.record_new_columns(),
+REVOKE ALL ON FUNCTION wal2lake.added_columns(pg_ddl_command), wal2lake.label_as_declared(),
+    wal2lake.label_declared(oid, int2, name, name, name, text, timestamptz), wal2lake.record_new_columns(),
     wal2lake.meet_new_columns() FROM PUBLIC;
 
 -- Every statement that makes, renames or moves a table or gives it columns; some do so under another word.

@@ -386,6 +386,12 @@ static void relabel(const ObjectAddress* object, const char* new_label)
     record_label_change(object, old_label, new_label);
 }
 
+static void set_label(const ObjectAddress* object, const char* label)
+{
+    relabel(object, label);
+    SetSecurityLabel(object, WAL2LAKE_PROVIDER, label);
+}
+
 /* ---- partitions that are created as such ---- */
 
 /* A table label of our own making: past the hook, and told like any other. */
@@ -514,7 +520,8 @@ static void process_utility(PlannedStmt* pstmt, const char* query_string, bool r
 
 void _PG_init(void)
 {
-    static Wal2lakePolicy policy = {WAL2LAKE_POLICY_VERSION, key_file, is_admin, message_may_leave};
+    static Wal2lakePolicy policy = {WAL2LAKE_POLICY_VERSION, key_file, is_admin, message_may_leave,
+                                    set_label};
 
     if (!process_shared_preload_libraries_in_progress)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -207,7 +207,8 @@ def test_no_function_of_ours_helps(host):
     assert not any(definer for name, _, _, _, definer in functions if name in HARMLESS)
     for name, signature, *_ in functions:
         # Not NULL: of a strict function that is known beforehand, and nobody is asked.
-        known = {"bytea": "'\\x'::bytea", "boolean": "true", "anyelement": "'x'::text", "text": "'x'"}
+        known = {"bytea": "'\\x'::bytea", "boolean": "true", "anyelement": "'x'::text", "text": "'x'", "name": "'x'::name", "oid": "1::oid",
+                 "smallint": "1::int2", "timestamp with time zone": "now()"}
         arguments = ", ".join(known.get(kind, f"NULL::{kind}") for kind in signature[signature.index("(") + 1:-1].split(",") if kind)
         for role in "wal2lake", "plain":
             host.sql(f"SET ROLE {role}; SELECT wal2lake.{name}({arguments})")

@@ -1,0 +1,132 @@
+/*
+ * Labels that functions of the extension put on for somebody who does not own the
+ * table: by number, under the table's lock. SECURITY LABEL looks for a name, and
+ * waits between the look and the label; by then the name may be another column's.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/seclabel.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "server/plugin.h"
+
+/* PostgreSQL exports them itself from 16 on. */
+extern PGDLLEXPORT Datum wal2lake_label_declared(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(wal2lake_label_declared);
+
+/* What SECURITY LABEL asks before it looks at an object, and its lock, by which names and labels stay as they are. */
+static void lock_for_label(Oid relid)
+{
+    if (!superuser())
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("functions of wal2lake that label belong to a superuser")));
+    PreventCommandIfReadOnly("SECURITY LABEL");
+    LockRelationOid(relid, ShareUpdateExclusiveLock);
+    /* The lock does it only where it was not held before. */
+    AcceptInvalidationMessages();
+}
+
+static void set_label(Oid relid, AttrNumber attnum, const char* label)
+{
+    ObjectAddress object;
+
+    ObjectAddressSubSet(object, RelationRelationId, relid, attnum);
+    preloaded_policy()->set_label(&object, label);
+    CommandCounterIncrement();
+}
+
+static bool column_is_there(Oid relid, AttrNumber attnum, const char* name)
+{
+    HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attnum));
+    bool there = false;
+
+    if (HeapTupleIsValid(tuple)) {
+        Form_pg_attribute attribute = (Form_pg_attribute)GETSTRUCT(tuple);
+
+        there = !attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0;
+        ReleaseSysCache(tuple);
+    }
+    return there;
+}
+
+/* Whether a column or, as number 0, a table is what it was declared to be, now and not in some snapshot. */
+static bool is_still_named(Oid relid, AttrNumber attnum, const char* schema, const char* table,
+                           const char* column)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+    bool named = false;
+
+    if (HeapTupleIsValid(tuple)) {
+        Form_pg_class form = (Form_pg_class)GETSTRUCT(tuple);
+        char* namespace_ = get_namespace_name(form->relnamespace);
+
+        named = namespace_ != NULL && strcmp(namespace_, schema) == 0 &&
+                strcmp(NameStr(form->relname), table) == 0 && !form->relispartition;
+        ReleaseSysCache(tuple);
+    }
+    return named && (attnum == 0 ? column[0] == '\0' : column_is_there(relid, attnum, column));
+}
+
+/*
+ * Whether the trail has a label of it since then. If so somebody has taken it away. In
+ * a snapshot of now: that of the transaction may be older than the change.
+ */
+static bool had_label_since(Oid relid, AttrNumber attnum, TimestampTz since)
+{
+    static const char query[] = "SELECT FROM wal2lake.label_history WHERE object = $1 AND attnum = $2 "
+                                "AND changed_at >= $3 AND coalesce(old_label, new_label) IS NOT NULL "
+                                "AND object_type <> 'database'";
+    Oid types[] = {OIDOID, INT2OID, TIMESTAMPTZOID};
+    Datum values[] = {ObjectIdGetDatum(relid), Int16GetDatum(attnum), TimestampTzGetDatum(since)};
+    SPIPlanPtr plan;
+    Snapshot now;
+    bool found;
+
+    SPI_connect();
+    plan = SPI_prepare(query, lengthof(types), types);
+    now = RegisterSnapshot(GetLatestSnapshot());
+    if (plan == NULL ||
+        SPI_execute_snapshot(plan, values, NULL, now, InvalidSnapshot, true, false, 1) != SPI_OK_SELECT)
+        ereport(ERROR,
+                (errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION), errmsg("could not read the trail of labels")));
+    found = SPI_processed > 0;
+    UnregisterSnapshot(now);
+    SPI_finish();
+    return found;
+}
+
+/*
+ * label_declared(object oid, attnum int2, schema_name name, table_name name, column_name
+ * name, label text, since timestamptz) returns bool: gives it its declared label, unless
+ * it has one, or had one since it was declared. False if it is not there under that name.
+ */
+Datum wal2lake_label_declared(PG_FUNCTION_ARGS)
+{
+    Oid relid = PG_GETARG_OID(0);
+    AttrNumber attnum = PG_GETARG_INT16(1);
+    ObjectAddress object;
+
+    lock_for_label(relid);
+    if (!is_still_named(relid, attnum, NameStr(*PG_GETARG_NAME(2)), NameStr(*PG_GETARG_NAME(3)),
+                        NameStr(*PG_GETARG_NAME(4))))
+        PG_RETURN_BOOL(false);
+    ObjectAddressSubSet(object, RelationRelationId, relid, attnum);
+    if (GetSecurityLabel(&object, WAL2LAKE_PROVIDER) == NULL &&
+        !had_label_since(relid, attnum, PG_GETARG_TIMESTAMPTZ(6)))
+        set_label(relid, attnum, text_to_cstring(PG_GETARG_TEXT_PP(5)));
+    PG_RETURN_BOOL(true);
+}
