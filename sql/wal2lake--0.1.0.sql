@@ -42,6 +42,20 @@ COMMENT ON FUNCTION wal2lake.label_fault(text) IS
 'Why a text cannot be the label of a column; NULL where it can.';
 REVOKE ALL ON FUNCTION wal2lake.label_fault(text) FROM PUBLIC;
 
+CREATE FUNCTION wal2lake.lock_for_label(object oid)
+RETURNS void
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_lock_for_label';
+COMMENT ON FUNCTION wal2lake.lock_for_label(oid) IS
+'For functions of wal2lake: takes the lock that SECURITY LABEL takes, on a table by its oid.';
+CREATE FUNCTION wal2lake.set_label(object oid, attnum int2, label text)
+RETURNS void
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wal2lake_set_label';
+COMMENT ON FUNCTION wal2lake.set_label(oid, int2, text) IS
+'For functions of wal2lake: labels a column by its number, or the table itself as number 0. Asks nobody who owns it.';
+REVOKE ALL ON FUNCTION wal2lake.lock_for_label(oid), wal2lake.set_label(oid, int2, text) FROM PUBLIC;
+
 CREATE VIEW wal2lake.policy AS
 SELECT n.nspname AS schema_name,
        c.relname AS table_name,
@@ -98,6 +112,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    called CONSTANT text := relation;
     unknown text;
     attribute record;
 BEGIN
@@ -105,6 +120,16 @@ BEGIN
         RAISE insufficient_privilege USING
             MESSAGE = 'wal2lake.classify needs the wal2lake admin role',
             HINT = 'The owner of a table may label a column "... drop" with SECURITY LABEL.';
+    END IF;
+    -- Another one would find columns and labels that it saw before it had the lock.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE invalid_transaction_state USING MESSAGE = 'wal2lake.classify runs in READ COMMITTED alone';
+    END IF;
+    -- Its names stay as they are until the labels are on; while we waited they may have become those of something else.
+    PERFORM wal2lake.lock_for_label(relation);
+    IF to_regclass(called) IS DISTINCT FROM relation THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('table %s was renamed, moved or dropped meanwhile', called), HINT = 'Look at it, and say again what to label.';
     END IF;
     SELECT string_agg(quote_ident(wanted), ', ') INTO unknown
       FROM unnest(columns) AS wanted
@@ -114,7 +139,7 @@ BEGIN
         RAISE undefined_column USING MESSAGE = format('table %s has no column %s', relation, unknown);
     END IF;
     FOR attribute IN
-        SELECT a.attname, a.atttypid
+        SELECT a.attname, a.atttypid, a.attnum
           FROM pg_attribute a
          WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
            AND CASE WHEN cardinality(columns) > 0 THEN a.attname = ANY (columns)
@@ -130,7 +155,7 @@ BEGIN
         IF label !~ 'domain=' AND wal2lake.label_action(label, attribute.atttypid) = 'hash' THEN
             new_label := label || ' domain=' || wal2lake.default_domain(relation, attribute.attname);
         END IF;
-        EXECUTE format('SECURITY LABEL FOR wal2lake ON COLUMN %s.%I IS %L', relation, column_name, new_label);
+        PERFORM wal2lake.set_label(relation, attribute.attnum, new_label);
         RETURN NEXT;
     END LOOP;
 END

@@ -24,8 +24,12 @@
 #include "server/plugin.h"
 
 /* PostgreSQL exports them itself from 16 on. */
+extern PGDLLEXPORT Datum wal2lake_lock_for_label(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum wal2lake_set_label(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum wal2lake_label_declared(PG_FUNCTION_ARGS);
 
+PG_FUNCTION_INFO_V1(wal2lake_lock_for_label);
+PG_FUNCTION_INFO_V1(wal2lake_set_label);
 PG_FUNCTION_INFO_V1(wal2lake_label_declared);
 
 /* What SECURITY LABEL asks before it looks at an object, and its lock, by which names and labels stay as they are. */
@@ -57,10 +61,30 @@ static bool column_is_there(Oid relid, AttrNumber attnum, const char* name)
     if (HeapTupleIsValid(tuple)) {
         Form_pg_attribute attribute = (Form_pg_attribute)GETSTRUCT(tuple);
 
-        there = !attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0;
+        there = !attribute->attisdropped && (name == NULL || strcmp(NameStr(attribute->attname), name) == 0);
         ReleaseSysCache(tuple);
     }
     return there;
+}
+
+/* lock_for_label(object oid) */
+Datum wal2lake_lock_for_label(PG_FUNCTION_ARGS)
+{
+    lock_for_label(PG_GETARG_OID(0));
+    PG_RETURN_VOID();
+}
+
+/* set_label(object oid, attnum int2, label text): of a column, or as number 0 of the table itself */
+Datum wal2lake_set_label(PG_FUNCTION_ARGS)
+{
+    Oid relid = PG_GETARG_OID(0);
+    AttrNumber attnum = PG_GETARG_INT16(1);
+
+    lock_for_label(relid);
+    if (get_rel_relkind(relid) == '\0' || (attnum != 0 && !column_is_there(relid, attnum, NULL)))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("what was to be labelled is gone")));
+    set_label(relid, attnum, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+    PG_RETURN_VOID();
 }
 
 /* Whether a column or, as number 0, a table is what it was declared to be, now and not in some snapshot. */

@@ -136,7 +136,7 @@ check "heavy headers are included once" heavy_headers_once
 check "every test is listed" tests_listed
 check "every output plugin callback is registered" callbacks_registered
 check "wal2lake.so exports what the server looks for" exported_symbols wal2lake.so \
-    'Pg_magic_func|_PG_output_plugin_init|(pg_finfo_)?wal2lake_(added_columns|ddl_facts|decode_frame|default_domain|label_action|label_fault|is_admin|key_digits|label_declared|compute_token|log_lookup)'
+    'Pg_magic_func|_PG_output_plugin_init|(pg_finfo_)?wal2lake_(added_columns|ddl_facts|decode_frame|default_domain|label_action|label_fault|is_admin|key_digits|label_declared|lock_for_label|set_label|compute_token|log_lookup)'
 check "wal2lake_policy.so exports what the server looks for" exported_symbols wal2lake_policy.so 'Pg_magic_func|_PG_init'
 check "no symbol is left for load time" undefined_symbols
 check "nothing of the failpoints is in the command" no_failpoints
