@@ -1175,7 +1175,7 @@ COMMENT ON FUNCTION wal2lake.label_declared(oid, int2, name, name, name, text, t
 'For the event trigger: gives a column, or as number 0 a table, its declared label, unless it has one or had one since then. False, and nothing done, where it is not called so now, whatever the snapshot says.';
 
 -- Labels what was declared and is there now, in the tables that the statement made, altered, renamed or moved. One label that
--- cannot be leaves the others alone, and its declaration open.
+-- cannot be leaves the others alone, and its declaration open. After a lock that was not to be had in time none is tried.
 CREATE FUNCTION wal2lake.label_as_declared()
 RETURNS void
 LANGUAGE plpgsql
@@ -1237,6 +1237,7 @@ BEGIN
             RAISE WARNING USING
                 MESSAGE = format('wal2lake could not label %s as declared (SQLSTATE %s)', place, SQLSTATE), DETAIL = SQLERRM,
                 HINT = 'It is withheld until the admin labels it, or declares what its type can have.';
+            EXIT WHEN SQLSTATE = '55P03';
         END;
     END LOOP;
 END
@@ -1270,9 +1271,9 @@ BEGIN
 END
 $$;
 
--- Runs with the rights of the extension's owner, whoever runs the statement, and never makes it fail. One look-up after the
--- other, however many tables there are: the planner does not know that a statement touches few. What a scan without an index
--- costs on paper would have the query compiled.
+-- Runs with the rights of the extension's owner, whoever runs the statement, and never makes it fail: so it does not wait for a lock
+-- until a limit of the statement's own is over. One look-up after the other, however many tables there are: the planner does not
+-- know that a statement touches few. What a scan without an index costs on paper would have the query compiled.
 CREATE FUNCTION wal2lake.meet_new_columns()
 RETURNS event_trigger
 LANGUAGE plpgsql
@@ -1282,6 +1283,7 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
+SET lock_timeout = '500ms'
 AS $$
 BEGIN
     BEGIN
