@@ -380,9 +380,6 @@ DECLARE
     wrong text;
     there text;
 BEGIN
-    IF NOT wal2lake.is_admin() THEN
-        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.declare needs the wal2lake admin role';
-    END IF;
     PERFORM wal2lake.check_pairs(columns, labels);
     IF coalesce($1, '') = '' OR coalesce($2, '') = '' OR $1 = 'wal2lake' OR array_position(labels, NULL) IS NOT NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'a declaration names a schema, other than wal2lake, a table and a label';
@@ -417,9 +414,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
+    IF NOT wal2lake.is_admin() THEN
+        RAISE insufficient_privilege USING MESSAGE = 'wal2lake.declare needs the wal2lake admin role';
+    END IF;
+    -- One at a time: what another one adds meanwhile would stay. Who may only read cannot take it, and the trigger does not wait for it.
+    LOCK TABLE wal2lake.declared IN SHARE UPDATE EXCLUSIVE MODE;
     PERFORM wal2lake.check_declarations($1, $2, columns, labels);
-    -- One at a time for a table: what another one adds meanwhile would stay.
-    PERFORM pg_advisory_xact_lock('wal2lake.declared'::regclass::oid::int, hashtext(format('%I.%I', $1, $2)));
     DELETE FROM wal2lake.declared d
      WHERE d.schema_name = $1 AND d.table_name = $2
        AND NOT EXISTS (SELECT FROM unnest(columns, labels) AS w (name, label)
