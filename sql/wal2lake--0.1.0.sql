@@ -750,6 +750,19 @@ AS $$
            'Look whether its name is right and its migration has run; take it out of the policy if it will not come.'
       FROM wal2lake.declared d
      WHERE d.matched_at IS NULL
+    UNION ALL
+    -- What took it has another name by now: what has its name is not as declared.
+    SELECT 'info', 'declared-unmatched', format('%I.%I', d.schema_name, d.table_name) || coalesce('.' || quote_ident(nullif(d.column_name, '')), ''),
+           format('Declared "%s" by %s, %s, and used by what is called %s now.', d.label, d.declared_by,
+                  to_char(d.declared_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+                  format('%I.%I', n.nspname, c.relname) || coalesce('.' || quote_ident(a.attname), '')),
+           'Label what has the name, or take it out of the policy.'
+      FROM wal2lake.declared d
+      JOIN pg_class c ON c.oid = d.object
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_attribute a ON a.attrelid = d.object AND a.attnum = d.attnum AND d.attnum > 0
+     WHERE (n.nspname, c.relname, coalesce(a.attname, '')) <> (d.schema_name, d.table_name, d.column_name)
+       AND a.attisdropped IS NOT TRUE
 $$;
 
 CREATE FUNCTION wal2lake.check()
@@ -1229,6 +1242,12 @@ BEGIN
                AND d.label = part.label AND d.declared_at = part.declared_at AND d.matched_at IS NOT DISTINCT FROM part.matched_at;
             -- Somebody may have replaced or used it while we waited for them.
             CONTINUE WHEN NOT FOUND;
+            -- The empty name comes first.
+            IF part.attnum <> 0 AND EXISTS (SELECT FROM wal2lake.declared d
+                                             WHERE d.schema_name = part.schema_name AND d.table_name = part.table_name
+                                               AND d.column_name = '' AND d.object IS DISTINCT FROM part.object) THEN
+                RAISE object_not_in_prerequisite_state USING MESSAGE = 'the table is declared "exclude", and has not got that';
+            END IF;
             IF NOT wal2lake.label_declared(part.object, part.attnum, part.schema_name, part.table_name, part.column_name, part.label,
                                            part.declared_at) THEN
                 RAISE undefined_object USING MESSAGE = 'what had this name has another one by now';
