@@ -196,18 +196,21 @@ CREATE INDEX ON wal2lake.label_history (object, attnum);
 -- It goes with a dump. So no row security: pg_dump refuses tables that have it, unless it may pass it.
 SELECT pg_catalog.pg_extension_config_dump('wal2lake.label_history', '');
 
--- pg_write_all_data is no way in. A superuser restores a dump, and could do worse, and functions of the extension run as
--- one; a subscription brings the rows of another server, and works as a replica, which only superusers can choose.
+-- pg_write_all_data is no way in, nor is a subscription of a role that has it, which works as a replica and fires what is for each
+-- row alone. A superuser restores a dump, and could do worse, and functions of the extension run as one.
 CREATE FUNCTION wal2lake.guard_own_table()
 RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND current_setting('session_replication_role') <> 'replica' THEN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RAISE insufficient_privilege USING MESSAGE = format('%I.%I is written by wal2lake alone', TG_TABLE_SCHEMA, TG_TABLE_NAME);
     END IF;
-    RETURN NULL;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION wal2lake.guard_own_table() IS
@@ -215,7 +218,9 @@ COMMENT ON FUNCTION wal2lake.guard_own_table() IS
 REVOKE ALL ON FUNCTION wal2lake.guard_own_table() FROM PUBLIC;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.label_history
     EXECUTE FUNCTION wal2lake.guard_own_table();
-ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON wal2lake.label_history
+    FOR EACH ROW EXECUTE FUNCTION wal2lake.guard_own_table();
+ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER guard_rows;
 
 -- ---- labels as a plan has them ----
 
@@ -332,7 +337,9 @@ COMMENT ON COLUMN wal2lake.declared.attnum IS 'Number of the column that it matc
 SELECT pg_catalog.pg_extension_config_dump('wal2lake.declared', 'WHERE matched_at IS NULL');
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.declared
     EXECUTE FUNCTION wal2lake.guard_own_table();
-ALTER TABLE wal2lake.declared ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON wal2lake.declared
+    FOR EACH ROW EXECUTE FUNCTION wal2lake.guard_own_table();
+ALTER TABLE wal2lake.declared ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER guard_rows;
 
 -- Who called a SECURITY DEFINER function, as the trail has it.
 CREATE FUNCTION wal2lake.caller()

@@ -253,6 +253,19 @@ INSERT INTO wal2lake.declared VALUES ('public', 'never', 'a', 'green', now(), 'f
 UPDATE wal2lake.declared SET label = 'green';
 DELETE FROM wal2lake.declared;
 RESET ROLE;
+-- Nor by a role that a replica's rights were given to: so would a subscription bring rows.
+GRANT SET ON PARAMETER session_replication_role TO declared_writer;
+SET ROLE declared_writer;
+SET session_replication_role = replica;
+INSERT INTO wal2lake.declared VALUES ('public', 'never', 'a', 'green', now(), 'forged');
+UPDATE wal2lake.declared SET label = 'green';
+DELETE FROM wal2lake.declared;
+TRUNCATE wal2lake.declared;
+RESET session_replication_role;
+RESET ROLE;
+REVOKE SET ON PARAMETER session_replication_role FROM declared_writer;
+SELECT tgrelid::regclass, tgenabled, tgtype & 1 AS each_row FROM pg_trigger
+ WHERE tgfoid = 'wal2lake.guard_own_table'::regproc ORDER BY 1, 3;
 -- It is not sent, labelled or not, and cannot be labelled; in a publication of all tables it has an identity.
 SECURITY LABEL FOR wal2lake ON COLUMN wal2lake.declared.label IS 'green';
 INSERT INTO pg_seclabel SELECT attrelid, 'pg_class'::regclass, attnum, 'wal2lake', 'green'
