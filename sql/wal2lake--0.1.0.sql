@@ -50,10 +50,10 @@ COMMENT ON FUNCTION wal2lake.lock_for_label(oid) IS
 'For functions of wal2lake: takes the lock that SECURITY LABEL takes, on a table by its oid.';
 CREATE FUNCTION wal2lake.set_label(object oid, attnum int2, label text)
 RETURNS void
-LANGUAGE C VOLATILE STRICT
+LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'wal2lake_set_label';
 COMMENT ON FUNCTION wal2lake.set_label(oid, int2, text) IS
-'For functions of wal2lake: labels a column by its number, or the table itself as number 0. Asks nobody who owns it.';
+'For functions of wal2lake: labels a column by its number, or the table itself as number 0; NULL takes the label away. Asks nobody who owns it.';
 REVOKE ALL ON FUNCTION wal2lake.lock_for_label(oid), wal2lake.set_label(oid, int2, text) FROM PUBLIC;
 
 CREATE VIEW wal2lake.policy AS
@@ -281,27 +281,32 @@ BEGIN
         RAISE wrong_object_type USING MESSAGE = format('%s is no table, or a partition', relation),
             HINT = 'A partition follows its root.';
     END IF;
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
+    PERFORM wal2lake.lock_for_label(relation);
     IF wal2lake.policy_state(relation) IS DISTINCT FROM expected_state THEN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = format('table %s has changed since the plan was made', relation), HINT = 'Make a new plan.';
     END IF;
+    -- By number: the lock holds the names of columns, and not that of the schema.
     FOR wanted IN
-        SELECT format('COLUMN %s.%I', relation, w.name) AS object, w.label, l.label AS old_label
-          FROM unnest(columns, labels) AS w (name, label)
-          LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = w.name AND NOT a.attisdropped
-          LEFT JOIN pg_seclabel l ON l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.objsubid = a.attnum
-                                 AND l.provider = 'wal2lake'
-        UNION ALL
-        SELECT format('TABLE %s', relation), nullif(table_label, ''),
-               (SELECT l.label FROM pg_seclabel l WHERE l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.objsubid = 0
-                   AND l.provider = 'wal2lake')
-         WHERE table_label IS NOT NULL
-         ORDER BY 1
+        SELECT *
+          FROM (SELECT w.name, a.attnum, w.label, l.label AS old_label
+                  FROM unnest(columns, labels) AS w (name, label)
+                  LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+                  LEFT JOIN pg_seclabel l ON l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.objsubid = a.attnum
+                                         AND l.provider = 'wal2lake'
+                UNION ALL
+                SELECT '', 0::int2, nullif(table_label, ''),
+                       (SELECT l.label FROM pg_seclabel l WHERE l.objoid = relation AND l.classoid = 'pg_class'::regclass
+                           AND l.objsubid = 0 AND l.provider = 'wal2lake')
+                 WHERE table_label IS NOT NULL) AS parts
+         ORDER BY attnum = 0, name
     LOOP
-        -- What it is already leaves no trail. A column that is not there is an error of SECURITY LABEL, also to have none.
-        IF wanted.label IS DISTINCT FROM wanted.old_label OR wanted.label IS NULL THEN
-            EXECUTE format('SECURITY LABEL FOR wal2lake ON %s IS %s', wanted.object, coalesce(quote_literal(wanted.label), 'NULL'));
+        IF wanted.attnum IS NULL THEN
+            RAISE undefined_column USING MESSAGE = format('table %s has no column %I', relation, wanted.name);
+        END IF;
+        -- What it is already leaves no trail.
+        IF wanted.label IS DISTINCT FROM wanted.old_label THEN
+            PERFORM wal2lake.set_label(relation, wanted.attnum, wanted.label);
         END IF;
     END LOOP;
 END

@@ -74,16 +74,17 @@ Datum wal2lake_lock_for_label(PG_FUNCTION_ARGS)
     PG_RETURN_VOID();
 }
 
-/* set_label(object oid, attnum int2, label text): of a column, or as number 0 of the table itself */
+/* set_label(object oid, attnum int2, label text): of a column, or as number 0 of the table itself; NULL takes it away */
 Datum wal2lake_set_label(PG_FUNCTION_ARGS)
 {
-    Oid relid = PG_GETARG_OID(0);
-    AttrNumber attnum = PG_GETARG_INT16(1);
+    Oid relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+    AttrNumber attnum = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT16(1);
 
     lock_for_label(relid);
-    if (get_rel_relkind(relid) == '\0' || (attnum != 0 && !column_is_there(relid, attnum, NULL)))
+    if (PG_ARGISNULL(1) || get_rel_relkind(relid) == '\0' ||
+        (attnum != 0 && !column_is_there(relid, attnum, NULL)))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("what was to be labelled is gone")));
-    set_label(relid, attnum, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+    set_label(relid, attnum, PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
     PG_RETURN_VOID();
 }
 
