@@ -429,6 +429,10 @@ BEGIN
     IF NOT wal2lake.is_admin() THEN
         RAISE insufficient_privilege USING MESSAGE = 'wal2lake.declare needs the wal2lake admin role';
     END IF;
+    -- Another one would judge what it saw before it had the lock.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE invalid_transaction_state USING MESSAGE = 'wal2lake.declare runs in READ COMMITTED alone';
+    END IF;
     -- One at a time: what another one adds meanwhile would stay. Who may only read cannot take it, and the trigger does not wait for it.
     LOCK TABLE wal2lake.declared IN SHARE UPDATE EXCLUSIVE MODE;
     PERFORM wal2lake.check_declarations($1, $2, columns, labels);
@@ -447,7 +451,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION wal2lake.declare(name, name, name[], text[]) IS
-'Replaces what is declared for one table: labels for columns that do not exist yet, and for the column with an empty name "exclude", for the table itself. Refuses a column that exists and has no label. What is declared again unchanged stays as it is, unless what it matched is gone. For the wal2lake admin role.';
+'Replaces what is declared for one table: labels for columns that do not exist yet, and for the column with an empty name "exclude", for the table itself. Refuses a column that exists and has no label. What is declared again unchanged stays as it is, unless what it matched is gone. In READ COMMITTED alone. For the wal2lake admin role.';
 REVOKE ALL ON FUNCTION wal2lake.caller(), wal2lake.labelled_parts(name, name), wal2lake.part_exists(oid, int2),
     wal2lake.declare(name, name, name[], text[]), wal2lake.check_declarations(name, name, name[], text[]) FROM PUBLIC;
 
