@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lower_case.h"
 #include "policy_code/document.h"
 #include "policy_code/yaml_text.h"
 
@@ -90,10 +91,7 @@ std::optional<Error> Collect(const std::string& folder, const std::string& prefi
 
 bool IsDocument(std::string_view path)
 {
-    std::string ending(
-        path.substr(path.rfind('.') == std::string_view::npos ? path.size() : path.rfind('.')));
-    std::transform(ending.begin(), ending.end(), ending.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string ending = LowerCase(path.substr(std::min(path.rfind('.'), path.size())));
     return (ending == ".yml" || ending == ".yaml") && !path.starts_with('.') &&
            path.find("/.") == std::string_view::npos;
 }

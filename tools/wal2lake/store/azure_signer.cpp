@@ -5,6 +5,7 @@
 #include <map>
 
 #include "digest.h"
+#include "lower_case.h"
 #include "store/percent.h"
 
 namespace wal2lake
@@ -57,10 +58,8 @@ std::string CanonicalResource(const HttpRequest& request, const std::string& acc
     for (std::string_view rest = request.query; !rest.empty();) {
         const std::string_view pair = rest.substr(0, rest.find('&'));
         const size_t equals = std::min(pair.find('='), pair.size());
-        std::string name = PercentDecoded(pair.substr(0, equals));
-        std::transform(name.begin(), name.end(), name.begin(),
-                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-        parameters[name] = PercentDecoded(pair.substr(std::min(equals + 1, pair.size())));
+        parameters[LowerCase(PercentDecoded(pair.substr(0, equals)))] =
+            PercentDecoded(pair.substr(std::min(equals + 1, pair.size())));
         rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
     }
     for (const auto& [name, value] : parameters)

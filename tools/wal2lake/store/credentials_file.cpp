@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lower_case.h"
 #include "store/credentials_http.h"
 
 namespace wal2lake
@@ -43,14 +44,6 @@ std::string ProfileName(std::string_view section)
     if (section.size() > 1 && (section[0] == '"' || section[0] == '\'') && section.back() == section[0])
         section = section.substr(1, section.size() - 2);
     return std::string(section);
-}
-
-std::string LowerCase(std::string_view text)
-{
-    std::string lower(text);
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return lower;
 }
 
 // False where the line is none of the format.

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "lower_case.h"
 #include "store/credentials_http.h"
 #include "store/sigv4.h"
 
@@ -165,10 +166,7 @@ class FromInstance : public CredentialsProvider
 
     std::string Switch(const char* variable) const
     {
-        std::string value = context_.environment(variable).value_or("");
-        std::transform(value.begin(), value.end(), value.begin(),
-                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-        return value;
+        return LowerCase(context_.environment(variable).value_or(""));
     }
 
     std::optional<HttpAddress> Address() const

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 
 #include "clock.h"
+#include "lower_case.h"
 
 namespace wal2lake
 {
@@ -45,9 +46,7 @@ size_t OnHeader(char* bytes, size_t, size_t length, void* user)
         return length;
     if (response.headers.size() == kMostHeaders)
         return 0;
-    std::string name(line.substr(0, colon));
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::string name = LowerCase(line.substr(0, colon));
     constexpr const char* kBlank = " \t\r\n";
     std::string_view value = line.substr(colon + 1);
     value.remove_prefix(std::min(value.find_first_not_of(kBlank), value.size()));
