@@ -13,6 +13,7 @@
 
 #include "lower_case.h"
 #include "policy_code/document.h"
+#include "policy_code/files.h"
 #include "policy_code/yaml_text.h"
 
 namespace wal2lake
@@ -41,16 +42,7 @@ Result<std::string> ReadDocument(const std::string& path)
         return Error{ErrorKind::kPermanent, "cannot read \"" + path + "\": it is no file"};
     }
     std::string text;
-    char buffer[65536];
-    ssize_t got = 1;
-    while (got > 0 && text.size() <= kMaxDocumentBytes) {
-        got = ::read(file, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR)
-            got = 1;
-        else if (got > 0)
-            text.append(buffer, static_cast<size_t>(got));
-    }
-    const int number = got < 0 ? errno : 0;
+    const int number = ReadAll(file, kMaxDocumentBytes + 1, &text);
     ::close(file);
     if (number != 0)
         return ErrorOf(path, number);

@@ -67,6 +67,21 @@ Result<Done> Replace(const std::string& path, const std::string& text, mode_t mo
 
 } // namespace
 
+int ReadAll(int file, size_t enough, std::string* text)
+{
+    char buffer[65536];
+    while (text->size() < enough) {
+        const ssize_t got = ::read(file, buffer, sizeof buffer);
+        if (got == 0)
+            break;
+        if (got > 0)
+            text->append(buffer, static_cast<size_t>(got));
+        else if (errno != EINTR)
+            return errno;
+    }
+    return 0;
+}
+
 Result<std::string> ReadFile(const std::string& path)
 {
     const auto unread = [&](int number) {
@@ -76,18 +91,9 @@ Result<std::string> ReadFile(const std::string& path)
     if (file < 0)
         return unread(errno);
     std::string text;
-    char buffer[65536];
-    ssize_t got = 1;
-    while (got > 0) {
-        got = ::read(file, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR)
-            got = 1;
-        else if (got > 0)
-            text.append(buffer, static_cast<size_t>(got));
-    }
-    const int number = errno;
+    const int number = ReadAll(file, std::string::npos, &text);
     ::close(file);
-    if (got < 0)
+    if (number != 0)
         return unread(number);
     return text;
 }

@@ -1,12 +1,16 @@
 // Files that the policy commands read and write whole.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "result.h"
 
 namespace wal2lake
 {
+
+// Appends what is left of an open file, and stops where `text` has `enough` bytes or some more. 0, or errno.
+int ReadAll(int file, size_t enough, std::string* text);
 
 // All of a file, a pipe too.
 Result<std::string> ReadFile(const std::string& path);
