@@ -246,8 +246,6 @@ namespace
 struct Checked {
     Policy policy;
     std::optional<Schema> structure;
-    // The file has nothing in it that could be compared, and a finding says so.
-    bool is_blind = false;
     std::vector<PolicyFinding> findings;
 };
 
@@ -259,9 +257,8 @@ Checked Check(const PolicyCheckOptions& options, const Documents& documents,
     checked.findings = checked.policy.findings;
     if (structure)
         checked.structure = ParseStructure(options.structure, *structure, &checked.findings);
-    checked.is_blind =
-        checked.structure && checked.structure->tables.empty() && checked.structure->views.empty();
-    if (checked.is_blind)
+    // There is nothing in it that could be compared, and a finding says so.
+    if (checked.structure && checked.structure->tables.empty() && checked.structure->views.empty())
         checked.structure.reset();
     auto found = CheckPolicy(checked.policy, checked.structure ? &*checked.structure : nullptr,
                              options.structure, dictionaries);
@@ -319,7 +316,8 @@ int RunPolicyCheck(const PolicyCheckOptions& options)
     Checked now = Check(options, documents.value(), structure, dictionaries);
     std::move(dictionary_findings.begin(), dictionary_findings.end(), std::back_inserter(now.findings));
     // What was broken before is no excuse where nothing at all was looked at.
-    if (!options.since.empty() && !now.is_blind) {
+    const bool is_blind = structure && !now.structure;
+    if (!options.since.empty() && !is_blind) {
         const auto before = CheckRevision(options, dictionaries);
         if (!before.ok())
             return Complain(before.error().text);
