@@ -139,17 +139,16 @@ TEST(Plan, DeclaresWhatDoesNotExistYet)
     EXPECT_TRUE(plan.tables.empty());
     ASSERT_EQ(plan.declarations.size(), 2U);
     const PlannedDeclarations& t = plan.declarations[0];
-    EXPECT_EQ(t.columns, (std::vector<std::string>{"b", "d"}));
-    EXPECT_EQ(t.labels, (std::vector<std::string>{"red drop", "yellow"}));
-    EXPECT_EQ(t.added, 2U);
-    EXPECT_EQ(t.removed, 1U);
+    EXPECT_EQ(t.wanted, (ColumnLabels{{"b", "red drop"}, {"d", "yellow"}}));
+    EXPECT_EQ(t.standing, (ColumnLabels{{"b", "red"}, {"c", "red"}}));
+    EXPECT_EQ(t.added(), 2U);
+    EXPECT_EQ(t.removed(), 1U);
     EXPECT_EQ(plan.declarations[1].table, "gone");
-    EXPECT_EQ(plan.declarations[1].removed, 1U);
+    EXPECT_EQ(plan.declarations[1].removed(), 1U);
     catalog.declared = {{"public", "t", "b", "red drop"}, {"public", "t", "d", "yellow"}};
     EXPECT_TRUE(Planned(policy, catalog).empty());
     const Plan whole = Planned(PolicyWith({}, "exclude", "new"), CatalogWith({Column("a", {})}));
-    EXPECT_EQ(whole.declarations.at(0).columns, (std::vector<std::string>{""}));
-    EXPECT_EQ(whole.declarations.at(0).labels, (std::vector<std::string>{"exclude"}));
+    EXPECT_EQ(whole.declarations.at(0).wanted, (ColumnLabels{{"", "exclude"}}));
 }
 
 TEST(Plan, RefusesWhatTheServerWould)

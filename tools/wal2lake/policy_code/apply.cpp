@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <deque>
-#include <map>
 #include <thread>
 
 #include "list_text.h"
@@ -60,10 +59,8 @@ TableState StateOf(const Schema& schema, const PlannedTable& planned)
     return HasLabels(*now, planned) ? TableState::kDone : TableState::kMoved;
 }
 
-using Labels = std::map<std::string, std::string>;
-
 // Whether what is open is what was expected, but for columns that have come since and been labelled.
-bool IsOpen(const Labels& open, const Labels& expected, const SchemaTable* table)
+bool IsOpen(const ColumnLabels& open, const ColumnLabels& expected, const SchemaTable* table)
 {
     for (const auto& [column, label] : open)
         if (const auto found = expected.find(column); found == expected.end() || found->second != label)
@@ -79,11 +76,8 @@ bool IsOpen(const Labels& open, const Labels& expected, const SchemaTable* table
 TableState StateOf(const Catalog& catalog, const PlannedDeclarations& planned)
 {
     const SchemaTable* table = catalog.schema.Find(planned.schema, planned.table);
-    const Labels open = catalog.DeclaredFor(planned.schema, planned.table);
-    Labels wanted;
-    for (size_t i = 0; i < planned.columns.size(); i++)
-        wanted.emplace(planned.columns[i], planned.labels[i]);
-    if (IsOpen(open, wanted, table))
+    const ColumnLabels open = catalog.DeclaredFor(planned.schema, planned.table);
+    if (IsOpen(open, planned.wanted, table))
         return TableState::kDone;
     return IsOpen(open, planned.standing, table) ? TableState::kAsPlannedFor : TableState::kMoved;
 }
@@ -112,9 +106,14 @@ std::string SetLabels(const PlannedTable& table)
 
 std::string Declare(const PlannedDeclarations& table)
 {
+    std::vector<std::string> columns, labels;
+    for (const auto& [column, label] : table.wanted) {
+        columns.push_back(column);
+        labels.push_back(label);
+    }
     return "SELECT wal2lake.declare(" + PostgresSource::Literal(table.schema) + ", " +
-           PostgresSource::Literal(table.table) + ", " + ArrayOf(table.columns, "name") + ", " +
-           ArrayOf(table.labels, "text") + ")";
+           PostgresSource::Literal(table.table) + ", " + ArrayOf(columns, "name") + ", " +
+           ArrayOf(labels, "text") + ")";
 }
 
 // The same as statements that anyone who owns the table may try.

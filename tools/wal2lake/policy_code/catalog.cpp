@@ -250,10 +250,9 @@ bool ReadDeclared(PostgresSource* source, std::vector<Declared>* declared)
 
 } // namespace
 
-std::map<std::string, std::string> Catalog::DeclaredFor(const std::string& in_schema,
-                                                        const std::string& table) const
+ColumnLabels Catalog::DeclaredFor(const std::string& in_schema, const std::string& table) const
 {
-    std::map<std::string, std::string> labels;
+    ColumnLabels labels;
     for (auto each = std::lower_bound(declared.begin(), declared.end(), Declared{in_schema, table, "", ""});
          each != declared.end() && each->schema == in_schema && each->table == table; ++each)
         labels.emplace(each->column, each->label);

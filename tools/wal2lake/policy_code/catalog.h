@@ -23,6 +23,9 @@ struct Declared {
     auto operator<=>(const Declared&) const = default;
 };
 
+// Labels by column.
+using ColumnLabels = std::map<std::string, std::string>;
+
 struct Catalog {
     Schema schema;
     // By name.
@@ -36,9 +39,8 @@ struct Catalog {
     uint32_t database_oid = 0;
     std::string database;
 
-    // What is declared for one table: labels by column.
-    std::map<std::string, std::string> DeclaredFor(const std::string& in_schema,
-                                                   const std::string& table) const;
+    // What is declared for one table.
+    ColumnLabels DeclaredFor(const std::string& in_schema, const std::string& table) const;
 };
 
 // Reads all of it in one transaction that sees one state. kPermanent with a sentence.

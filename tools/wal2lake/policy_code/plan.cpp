@@ -108,7 +108,7 @@ class Planner
     void PlanTable(const TableEntry& entry)
     {
         const SchemaTable* table = catalog_.schema.Find(entry.schema, entry.table);
-        std::map<std::string, std::string> ahead;
+        ColumnLabels ahead;
         if (table != nullptr && table->is_partition) {
             Refuse(entry.place, ObjectName(entry.schema, entry.table), "not-a-root",
                    "is a partition, whose root's policy holds",
@@ -164,22 +164,11 @@ class Planner
     }
 
     // Plans declarations where they are others than those that stand.
-    void Declare(const std::string& schema, const std::string& table,
-                 const std::map<std::string, std::string>& wanted)
+    void Declare(const std::string& schema, const std::string& table, const ColumnLabels& wanted)
     {
-        const std::map<std::string, std::string> standing = catalog_.DeclaredFor(schema, table);
-        if (standing == wanted)
-            return;
-        PlannedDeclarations planned{schema, table, {}, {}, 0, 0, standing};
-        for (const auto& [column, label] : wanted) {
-            planned.columns.push_back(column);
-            planned.labels.push_back(label);
-            const auto before = standing.find(column);
-            planned.added += before == standing.end() || before->second != label ? 1 : 0;
-        }
-        for (const auto& each : standing)
-            planned.removed += wanted.contains(each.first) ? 0 : 1;
-        plan_.declarations.push_back(std::move(planned));
+        const ColumnLabels standing = catalog_.DeclaredFor(schema, table);
+        if (standing != wanted)
+            plan_.declarations.push_back({schema, table, wanted, standing});
     }
 
     const Policy& policy_;
@@ -189,6 +178,20 @@ class Planner
 };
 
 } // namespace
+
+size_t PlannedDeclarations::added() const
+{
+    return static_cast<size_t>(std::count_if(wanted.begin(), wanted.end(), [&](const auto& each) {
+        const auto before = standing.find(each.first);
+        return before == standing.end() || before->second != each.second;
+    }));
+}
+
+size_t PlannedDeclarations::removed() const
+{
+    return static_cast<size_t>(std::count_if(standing.begin(), standing.end(),
+                                             [&](const auto& each) { return !wanted.contains(each.first); }));
+}
 
 Plan MakePlan(const Policy& policy, const Catalog& catalog, std::vector<PolicyFinding>* findings)
 {

@@ -3,7 +3,6 @@
 // apply.h carries it out.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,13 +61,13 @@ struct PlannedDeclarations {
     std::string schema;
     std::string table;
     // By name; "" is the table itself.
-    std::vector<std::string> columns;
-    std::vector<std::string> labels;
-    // What of it is new, and how much of what was there goes.
-    size_t added = 0;
-    size_t removed = 0;
-    // What was declared for it when the plan was made, labels by column.
-    std::map<std::string, std::string> standing;
+    ColumnLabels wanted;
+    // What was declared for it when the plan was made.
+    ColumnLabels standing;
+
+    // How much of it is new, and how much of what was there goes.
+    size_t added() const;
+    size_t removed() const;
 };
 
 struct Plan {

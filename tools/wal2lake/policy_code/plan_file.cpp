@@ -75,8 +75,7 @@ void WriteTable(JsonWriter* json, const PlannedTable& table)
     json->EndObject();
 }
 
-template <typename Pairs>
-void WriteLabels(JsonWriter* json, const char* key, const Pairs& labels)
+void WriteLabels(JsonWriter* json, const char* key, const ColumnLabels& labels)
 {
     json->Key(key).BeginArray();
     for (const auto& [column, label] : labels) {
@@ -90,15 +89,12 @@ void WriteLabels(JsonWriter* json, const char* key, const Pairs& labels)
 
 void WriteDeclarations(JsonWriter* json, const PlannedDeclarations& table)
 {
-    std::vector<std::pair<std::string, std::string>> labels;
-    for (size_t i = 0; i < table.columns.size(); i++)
-        labels.emplace_back(table.columns[i], table.labels[i]);
     json->BeginObject();
     json->Key("schema").String(table.schema);
     json->Key("table").String(table.table);
-    json->Key("added").Uint(table.added);
-    json->Key("removed").Uint(table.removed);
-    WriteLabels(json, "labels", labels);
+    json->Key("added").Uint(table.added());
+    json->Key("removed").Uint(table.removed());
+    WriteLabels(json, "labels", table.wanted);
     WriteLabels(json, "standing", table.standing);
     json->EndObject();
 }
@@ -162,7 +158,8 @@ class Reader
         whole_ = false;
         return Effect::kSame;
     }
-    void Include(const Reader& part) { whole_ = whole_ && part.whole_; }
+    void Include(const Reader& part) { Require(part.whole_); }
+    void Require(bool holds) { whole_ = whole_ && holds; }
     bool whole() const { return whole_; }
 
   private:
@@ -213,25 +210,28 @@ PlannedTable ReadTable(Reader* reader)
     return table;
 }
 
+ColumnLabels ReadLabels(Reader* reader, const char* key)
+{
+    ColumnLabels labels;
+    for (const JsonValue& item : reader->Items(key)) {
+        Reader label(item);
+        const std::string column = label.Text("column");
+        reader->Require(labels.emplace(column, label.Text("label")).second);
+        reader->Include(label);
+    }
+    return labels;
+}
+
 PlannedDeclarations ReadDeclarations(Reader* reader)
 {
     PlannedDeclarations table;
     table.schema = reader->Text("schema");
     table.table = reader->Text("table");
-    table.added = reader->Whole<size_t>("added");
-    table.removed = reader->Whole<size_t>("removed");
-    for (const JsonValue& item : reader->Items("labels")) {
-        Reader label(item);
-        table.columns.push_back(label.Text("column"));
-        table.labels.push_back(label.Text("label"));
-        reader->Include(label);
-    }
-    for (const JsonValue& item : reader->Items("standing")) {
-        Reader label(item);
-        const std::string column = label.Text("column");
-        table.standing.emplace(column, label.Text("label"));
-        reader->Include(label);
-    }
+    table.wanted = ReadLabels(reader, "labels");
+    table.standing = ReadLabels(reader, "standing");
+    // For people who read the file; told from the labels.
+    reader->Require(reader->Whole<size_t>("added") == table.added());
+    reader->Require(reader->Whole<size_t>("removed") == table.removed());
     return table;
 }
 

@@ -101,15 +101,12 @@ std::string DeclarationsOf(const Plan& plan)
 {
     std::string text;
     for (const PlannedDeclarations& table : plan.declarations) {
-        for (size_t i = 0; i < table.columns.size(); i++)
-            text += "  " +
-                    Printable(table.columns[i].empty()
-                                  ? ObjectName(table.schema, table.table)
-                                  : ObjectName(table.schema, table.table, table.columns[i])) +
-                    "  \"" + Printable(table.labels[i]) + "\"\n";
-        if (table.removed > 0)
-            text += "  " + Printable(ObjectName(table.schema, table.table)) + "  " +
-                    Several(table.removed, "declaration") + " no more\n";
+        const std::string name = ObjectName(table.schema, table.table);
+        for (const auto& [column, label] : table.wanted)
+            text += "  " + Printable(column.empty() ? name : ObjectName(table.schema, table.table, column)) +
+                    "  \"" + Printable(label) + "\"\n";
+        if (const size_t removed = table.removed(); removed > 0)
+            text += "  " + Printable(name) + "  " + Several(removed, "declaration") + " no more\n";
     }
     return text.empty() ? ""
                         : "declared ahead, for tables and columns that do not exist yet:\n" + text + "\n";
@@ -127,8 +124,8 @@ std::string SummaryOf(const Plan& plan)
             text += ", " + Several(count, "column") + " " + heading.summary;
     size_t added = 0, removed = 0;
     for (const PlannedDeclarations& table : plan.declarations) {
-        added += table.added;
-        removed += table.removed;
+        added += table.added();
+        removed += table.removed();
     }
     if (added > 0)
         text += ", " + Several(added, "label") + " declared ahead";
