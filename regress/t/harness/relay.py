@@ -16,6 +16,8 @@ class Link:
         self.silent = threading.Event()
 
     def close(self, reset=False):
+        # The first end's waking thread would tell the other end in order, and its answer would come before the reset.
+        self.silent.set()
         for each in (self.client, self.server):
             with contextlib.suppress(OSError):
                 if reset:
