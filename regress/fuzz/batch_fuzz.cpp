@@ -206,12 +206,6 @@ std::optional<std::string> Render(std::string_view batch)
     return std::string(text);
 }
 
-// A reader need not follow groups that nest deeper (core/wire_reader.h).
-bool MayNestDeeply(std::string_view bytes)
-{
-    return std::count_if(bytes.begin(), bytes.end(), [](char c) { return (c & 7) == 3; }) > 30;
-}
-
 } // namespace
 
 void Target(std::string_view input)

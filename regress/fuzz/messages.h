@@ -2,6 +2,7 @@
 // targets that hand them to the readers.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,12 @@ inline std::string MessageAround(std::string_view batch)
 inline bool Parse(google::protobuf::Message* message, std::string_view bytes)
 {
     return message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+// A reader need not follow groups that nest deeper (core/wire_reader.h).
+inline bool MayNestDeeply(std::string_view bytes)
+{
+    return std::count_if(bytes.begin(), bytes.end(), [](char c) { return (c & 7) == 3; }) > 30;
 }
 
 } // namespace wal2lake::fuzz
