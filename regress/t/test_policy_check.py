@@ -150,6 +150,25 @@ def test_a_structure_with_nothing_in_it_is_never_known(checkout):
     assert "UTF-8" in checkout.check("--since", "HEAD", code=SOMETHING)
 
 
+@pytest.mark.parametrize("arguments", [("policy",), ("--list",)], ids=["findings", "more than a buffer, and nothing wrong"])
+def test_a_report_that_is_lost_is_no_good_report(checkout, arguments):
+    """2 would say that there is something to read."""
+    checkout.write("policy/public/users.yml", USERS.replace("seen_at: green", "seen_at: TODO"))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([binary(), "policy", "check", *arguments], cwd=checkout.folder, env=clean_environment(), stdin=subprocess.DEVNULL,
+                              stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == FAILED and b"cannot write to standard output" in done.stderr
+
+
+def test_a_report_to_standard_output_that_is_a_file(checkout):
+    """The log of a job: what is in it stays, and what comes later is in it too."""
+    log = checkout.folder / "job.log"
+    done = subprocess.run(["sh", "-c", f"exec >>job.log; echo before; {binary()} policy check policy --code-quality /dev/stdout; echo after $?"],
+                          cwd=checkout.folder, env=clean_environment(), timeout=60, check=True)
+    lines = log.read_text().splitlines()
+    assert done.returncode == 0 and lines[0] == "before" and "[]" in lines and lines[-1] == "after 0", lines
+
+
 def test_a_clear_column_that_a_dictionary_ignores(checkout):
     checkout.write("db/siphon/tables/users.yml", "table: users\ndatabase: main\ndedup_by: [id]\nignored_columns:\n  - seen_at\n")
     checkout.check()

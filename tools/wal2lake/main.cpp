@@ -1,10 +1,12 @@
 // The command line: names, options, help. The only file that includes CLI11.
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+
+#include <poll.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <google/protobuf/stubs/logging.h>
@@ -324,6 +326,15 @@ int UsageCode(const CLI::App& app)
     return !parsed.empty() && parsed.front()->get_name() == "policy" ? 1 : static_cast<int>(ExitCode::kUsage);
 }
 
+// Whether all that was printed has been written. A reader that has gone is no failure of ours.
+bool OutputIsWhole()
+{
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
+        return true;
+    struct pollfd output = {STDOUT_FILENO, POLLOUT, 0};
+    return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 int Main(int argc, char** argv)
 {
     // protobuf's own complaints would quote the data it cannot parse.
@@ -359,10 +370,11 @@ int Main(int argc, char** argv)
         return app.exit(error) == 0 ? 0 : UsageCode(app);
     }
     const int answer = code == ExitCode::kOk ? own_code : static_cast<int>(code);
-    // A report that was lost must not look like a good one. A reader that has gone is no failure of ours.
-    if (std::fflush(stdout) != 0 && errno != EPIPE && answer == 0)
-        return static_cast<int>(Complain({ErrorKind::kRetryable, "cannot write to standard output"}));
-    return answer;
+    // A report that was lost must not look like a good one, nor a plan that was cut off like a plan.
+    if (OutputIsWhole())
+        return answer;
+    const int lost = static_cast<int>(Complain({ErrorKind::kRetryable, "cannot write to standard output"}));
+    return app.got_subcommand("policy") ? 1 : answer == 0 ? lost : answer;
 }
 
 } // namespace

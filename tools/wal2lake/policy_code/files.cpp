@@ -1,6 +1,7 @@
 #include "policy_code/files.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -45,6 +46,25 @@ Result<Done> WriteInPlace(const std::string& path, const std::string& text)
     ::close(file);
     if (!written)
         return Unwritten(path, number);
+    return Done{};
+}
+
+// Standard output or standard error, where one of them is that file; otherwise none.
+int OwnDescriptor(const struct stat& facts)
+{
+    for (const int own : {STDOUT_FILENO, STDERR_FILENO}) {
+        struct stat mine = {};
+        if (::fstat(own, &mine) == 0 && mine.st_dev == facts.st_dev && mine.st_ino == facts.st_ino)
+            return own;
+    }
+    return -1;
+}
+
+// After what was printed before.
+Result<Done> WriteToOwn(int descriptor, const std::string& path, const std::string& text)
+{
+    if (std::fflush(stdout) != 0 || !WriteAll(descriptor, text))
+        return Unwritten(path, errno);
     return Done{};
 }
 
@@ -108,6 +128,9 @@ Result<Done> WriteFile(const std::string& path, const std::string& text)
             return Unwritten(path, error.value());
         return Replace(path, text, kReadableByAll);
     }
+    // Replaced, it would take along what it holds, and hide what is still to come.
+    if (const int own = OwnDescriptor(facts); own >= 0)
+        return WriteToOwn(own, path, text);
     if (!S_ISREG(facts.st_mode))
         return WriteInPlace(path, text);
     const auto target = fs::canonical(path, error);

@@ -17,7 +17,7 @@ Result<std::string> ReadFile(const std::string& path);
 
 // Replaces a file, or makes it with the folders it lies in: whenever it ends, either the old file is there or
 // the new one, and nothing else is left. Follows a link to the file that it leads to. What is no file, such as
-// /dev/stdout, is written to.
+// a pipe, is written to, and so is standard output, by whatever name and wherever it leads.
 Result<Done> WriteFile(const std::string& path, const std::string& text);
 
 // True where something is at the path, be it a link that leads nowhere.
