@@ -449,12 +449,15 @@ static bool creates_partition(Node* statement)
  * A table attached later holds rows that were somebody else's: it keeps its own
  * labels until the admin labels it "inherit". So a mark from an earlier life is
  * taken back when a partition is detached, and when anyone but the admin attaches
- * it.
+ * it. Not where the statement did neither: ALTER TABLE IF EXISTS may have skipped all
+ * of it, and asked nobody about the partition.
  */
 static void unmark_moved_partitions(AlterTableStmt* statement)
 {
     ListCell* cell;
 
+    if (!OidIsValid(RangeVarGetRelid(statement->relation, NoLock, true)))
+        return;
     foreach (cell, statement->cmds) {
         AlterTableCmd* command = lfirst_node(AlterTableCmd, cell);
         bool attach = command->subtype == AT_AttachPartition;
@@ -468,7 +471,7 @@ static void unmark_moved_partitions(AlterTableStmt* statement)
         if (attach && is_admin(GetUserId()))
             continue;
         relid = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name, NoLock, true);
-        if (!OidIsValid(relid))
+        if (!OidIsValid(relid) || attach != get_rel_relispartition(relid))
             continue;
         ObjectAddressSet(object, RelationRelationId, relid);
         label = GetSecurityLabel(&object, WAL2LAKE_PROVIDER);

@@ -43,6 +43,11 @@ ALTER TABLE leaf OWNER TO wal2lake_owner;
 SECURITY LABEL FOR wal2lake ON TABLE leaf IS 'inherit';
 SET ROLE wal2lake_owner;
 DELETE FROM leaf;
+-- A statement that was skipped asks nobody whose the partition is, and takes no mark.
+ALTER TABLE IF EXISTS nowhere DETACH PARTITION before;
+ALTER TABLE IF EXISTS nowhere ATTACH PARTITION before DEFAULT;
+ALTER TABLE IF EXISTS nowhere ATTACH PARTITION leaf DEFAULT;
+SELECT objname, label FROM pg_seclabels WHERE provider = 'wal2lake' AND objtype = 'table' ORDER BY 1;
 ALTER TABLE nested ATTACH PARTITION leaf FOR VALUES IN (1, 2, 3);
 RESET ROLE;
 SELECT objname, label FROM pg_seclabels WHERE provider = 'wal2lake' AND objtype = 'table' ORDER BY 1;
