@@ -1201,7 +1201,7 @@ RETURNS boolean
 LANGUAGE C VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wal2lake_label_declared';
 COMMENT ON FUNCTION wal2lake.label_declared(oid, int2, name, name, name, text, timestamptz) IS
-'For the event trigger: gives a column, or as number 0 a table, its declared label, unless it has one or had one since then. False, and nothing done, where it is not called so now, whatever the snapshot says.';
+'For the event trigger: gives a column, or as number 0 a table, its declared label, unless it has one or had one since then; raises object_not_in_prerequisite_state (55000) for a table that has another one. False, and nothing done, where it is not called so now, whatever the snapshot says.';
 
 -- Labels what was declared and is there now, in the tables that the statement made, altered, renamed or moved. One label that
 -- cannot be leaves the others alone, and its declaration open. After a lock that was not to be had in time none is tried.

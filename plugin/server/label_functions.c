@@ -107,14 +107,16 @@ static bool is_still_named(Oid relid, AttrNumber attnum, const char* schema, con
 }
 
 /*
- * Whether the trail has a label of it since then. If so somebody has taken it away. In
- * a snapshot of now: that of the transaction may be older than the change.
+ * Whether the trail has a label of it since then. If so somebody has taken it away. Of
+ * a table only what can be declared counts: "inherit" comes and goes with partitions.
+ * In a snapshot of now: that of the transaction may be older than the change.
  */
 static bool had_label_since(Oid relid, AttrNumber attnum, TimestampTz since)
 {
     static const char query[] = "SELECT FROM wal2lake.label_history WHERE object = $1 AND attnum = $2 "
                                 "AND changed_at >= $3 AND coalesce(old_label, new_label) IS NOT NULL "
-                                "AND object_type <> 'database'";
+                                "AND object_type <> 'database' "
+                                "AND (attnum <> 0 OR 'exclude' IN (old_label, new_label))";
     Oid types[] = {OIDOID, INT2OID, TIMESTAMPTZOID};
     Datum values[] = {ObjectIdGetDatum(relid), Int16GetDatum(attnum), TimestampTzGetDatum(since)};
     SPIPlanPtr plan;
@@ -137,21 +139,37 @@ static bool had_label_since(Oid relid, AttrNumber attnum, TimestampTz since)
 /*
  * label_declared(object oid, attnum int2, schema_name name, table_name name, column_name
  * name, label text, since timestamptz) returns bool: gives it its declared label, unless
- * it has one, or had one since it was declared. False if it is not there under that name.
+ * it has one, or had one since it was declared; a table that has another one is an error.
+ * False if it is not there under that name.
  */
 Datum wal2lake_label_declared(PG_FUNCTION_ARGS)
 {
     Oid relid = PG_GETARG_OID(0);
     AttrNumber attnum = PG_GETARG_INT16(1);
+    const char* schema = NameStr(*PG_GETARG_NAME(2));
+    const char* table = NameStr(*PG_GETARG_NAME(3));
+    const char* column = NameStr(*PG_GETARG_NAME(4));
+    const char* label = text_to_cstring(PG_GETARG_TEXT_PP(5));
     ObjectAddress object;
+    char* present;
 
     lock_for_label(relid);
-    if (!is_still_named(relid, attnum, NameStr(*PG_GETARG_NAME(2)), NameStr(*PG_GETARG_NAME(3)),
-                        NameStr(*PG_GETARG_NAME(4))))
+    if (!is_still_named(relid, attnum, schema, table, column))
         PG_RETURN_BOOL(false);
     ObjectAddressSubSet(object, RelationRelationId, relid, attnum);
-    if (GetSecurityLabel(&object, WAL2LAKE_PROVIDER) == NULL &&
-        !had_label_since(relid, attnum, PG_GETARG_TIMESTAMPTZ(6)))
-        set_label(relid, attnum, text_to_cstring(PG_GETARG_TEXT_PP(5)));
+    present = GetSecurityLabel(&object, WAL2LAKE_PROVIDER);
+    if (present != NULL) {
+        /* A column keeps what somebody gave it; a table that was to stay out must not be taken for one that does. */
+        if (attnum == 0 && strcmp(present, label) != 0)
+            ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                            errmsg("the table is labelled \"%s\"", present)));
+    } else if (had_label_since(relid, attnum, PG_GETARG_TIMESTAMPTZ(6)))
+        ereport(WARNING, (errmsg("wal2lake did not label %s%s%s as declared",
+                                 quote_qualified_identifier(schema, table), attnum != 0 ? "." : "",
+                                 attnum != 0 ? quote_identifier(column) : ""),
+                          errdetail("It had a label since then, which somebody has taken away."),
+                          errhint("It stays without one until the admin labels it.")));
+    else
+        set_label(relid, attnum, label);
     PG_RETURN_BOOL(true);
 }

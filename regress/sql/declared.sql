@@ -158,6 +158,23 @@ ALTER TABLE d_taken RENAME COLUMN note TO remark;
 SELECT severity, code, object, regexp_replace(finding, ' by \S+, .* UTC', ' by ...') FROM wal2lake.check() WHERE object ~ 'd_taken';
 SELECT wal2lake.declare('public', 'd_taken', '{}', '{}');
 DROP TABLE d_taken;
+-- A partition that became a table is none that was excluded before. Where the table has another label, all of it stays closed.
+SELECT wal2lake.declare('public', 'd_part', '{"",id}', '{exclude,green}');
+CREATE TABLE d_whole (id int, ssn text) PARTITION BY LIST (id);
+CREATE TABLE d_part PARTITION OF d_whole FOR VALUES IN (1);
+ALTER TABLE d_whole DETACH PARTITION d_part;
+ALTER TABLE d_part ALTER id SET DEFAULT 1;
+SELECT * FROM labels WHERE table_name = 'd_part';
+SELECT objname, label FROM pg_seclabels WHERE provider = 'wal2lake' AND objtype = 'table' AND objname ~ 'd_part';
+DROP TABLE d_part;
+SELECT wal2lake.declare('public', 'd_part', '{"",id}', '{exclude,green}');
+CREATE TABLE d_marked (id int);
+SECURITY LABEL FOR wal2lake ON TABLE d_marked IS 'inherit';
+ALTER TABLE d_marked RENAME TO d_part;
+SELECT * FROM labels WHERE table_name = 'd_part';
+SELECT column_name, matched FROM declarations WHERE table_name = 'd_part';
+DROP TABLE d_part, d_whole;
+SELECT wal2lake.declare('public', 'd_part', '{}', '{}');
 -- What has a label when it appears keeps it, and the declaration is used.
 SELECT wal2lake.declare('public', 'd_table', '{id,name,own}', '{green,green,green}');
 ALTER TABLE d_table ADD COLUMN mine int;
