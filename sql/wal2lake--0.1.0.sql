@@ -122,7 +122,7 @@ BEGIN
             HINT = 'The owner of a table may label a column "... drop" with SECURITY LABEL.';
     END IF;
     -- Another one would find columns and labels that it saw before it had the lock.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE invalid_transaction_state USING MESSAGE = 'wal2lake.classify runs in READ COMMITTED alone';
     END IF;
     -- Its names stay as they are until the labels are on; while we waited they may have become those of something else.
@@ -214,7 +214,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION wal2lake.guard_own_table() IS
-'Trigger: keeps everybody but superusers from writing wal2lake.label_history and wal2lake.declared.';
+'Trigger: keeps everybody but superusers from writing wal2lake.label_history, wal2lake.declared and wal2lake.declared_version.';
 REVOKE ALL ON FUNCTION wal2lake.guard_own_table() FROM PUBLIC;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.label_history
     EXECUTE FUNCTION wal2lake.guard_own_table();
@@ -224,6 +224,8 @@ ALTER TABLE wal2lake.label_history ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TR
 
 -- ---- labels as a plan has them ----
 
+-- A label that was changed and changed back is another state: a plan that was made before is an old one. The trail tells, of
+-- which everybody may read so much.
 CREATE FUNCTION wal2lake.policy_state(relation regclass)
 RETURNS text
 LANGUAGE sql STABLE
@@ -235,15 +237,17 @@ AS $$
          WHERE l.objoid = relation AND l.classoid = 'pg_class'::regclass AND l.provider = 'wal2lake'
     )
     SELECT encode(sha256(convert_to(json_build_array(
-               n.nspname, c.relname, (SELECT label FROM labels WHERE objsubid = 0),
+               n.nspname, c.relname, c.relispartition, (SELECT label FROM labels WHERE objsubid = 0),
                (SELECT json_agg(json_build_array(a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), l.label) ORDER BY a.attnum)
                   FROM pg_attribute a LEFT JOIN labels l ON l.objsubid = a.attnum
-                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))::text, getdatabaseencoding())), 'hex')
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+               (SELECT extract(epoch FROM max(h.changed_at)) FROM wal2lake.label_history h
+                 WHERE h.object = c.oid AND h.object_type <> 'database'))::text, getdatabaseencoding())), 'hex')
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.oid = relation
 $$;
 COMMENT ON FUNCTION wal2lake.policy_state(regclass) IS
-'A digest of what a plan for the labels of a table rests on: its name, its columns with numbers, names and types, and all labels. NULL where there is no such table.';
+'A digest of what a plan for the labels of a table rests on: its name, whether it is a partition, its columns with numbers, names and types, all labels, and when its last row of the trail was written. NULL where there is no such table.';
 
 -- What two arrays of columns and labels must be.
 CREATE FUNCTION wal2lake.check_pairs(columns name[], labels text[])
@@ -274,7 +278,7 @@ BEGIN
     END IF;
     PERFORM wal2lake.check_pairs(columns, labels);
     -- Another one would compare a state that it saw before it had the lock.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE invalid_transaction_state USING MESSAGE = 'wal2lake.set_labels runs in READ COMMITTED alone';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_class WHERE oid = relation AND relkind IN ('r', 'p') AND NOT relispartition) THEN
@@ -345,6 +349,22 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.d
 CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON wal2lake.declared
     FOR EACH ROW EXECUTE FUNCTION wal2lake.guard_own_table();
 ALTER TABLE wal2lake.declared ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER guard_rows;
+
+-- How often what is declared for a table was changed, also where nothing is left: what was declared, taken back and is planned
+-- again by an old plan looks as it did when that was made.
+CREATE TABLE wal2lake.declared_version (
+    schema_name name,
+    table_name name,
+    version int8 NOT NULL,
+    PRIMARY KEY (schema_name, table_name)
+);
+COMMENT ON TABLE wal2lake.declared_version IS
+'How many times wal2lake.declare() has changed what is declared for a table; no row: never. Written by it alone; never sent, nor dumped.';
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON wal2lake.declared_version
+    EXECUTE FUNCTION wal2lake.guard_own_table();
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON wal2lake.declared_version
+    FOR EACH ROW EXECUTE FUNCTION wal2lake.guard_own_table();
+ALTER TABLE wal2lake.declared_version ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER guard_rows;
 
 -- Who called a SECURITY DEFINER function, as the trail has it.
 CREATE FUNCTION wal2lake.caller()
@@ -425,12 +445,15 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
+DECLARE
+    gone int8;
+    come int8;
 BEGIN
     IF NOT wal2lake.is_admin() THEN
         RAISE insufficient_privilege USING MESSAGE = 'wal2lake.declare needs the wal2lake admin role';
     END IF;
     -- Another one would judge what it saw before it had the lock.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE invalid_transaction_state USING MESSAGE = 'wal2lake.declare runs in READ COMMITTED alone';
     END IF;
     -- One at a time: what another one adds meanwhile would stay. Who may only read cannot take it, and the trigger does not wait for it.
@@ -440,6 +463,7 @@ BEGIN
      WHERE d.schema_name = $1 AND d.table_name = $2
        AND NOT EXISTS (SELECT FROM unnest(columns, labels) AS w (name, label)
                         WHERE w.name = d.column_name AND w.label = d.label AND (d.matched_at IS NULL OR wal2lake.part_exists(d.object, d.attnum)));
+    GET DIAGNOSTICS gone = ROW_COUNT;
     -- What is there and has a label keeps that, and is matched.
     INSERT INTO wal2lake.declared
     SELECT $1, $2, w.name, w.label, clock_timestamp(), wal2lake.caller(),
@@ -448,6 +472,11 @@ BEGIN
       FROM unnest(columns, labels) AS w (name, label)
       LEFT JOIN wal2lake.labelled_parts($1, $2) AS p ON p.column_name = w.name
     ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS come = ROW_COUNT;
+    IF gone + come > 0 THEN
+        INSERT INTO wal2lake.declared_version AS v VALUES ($1, $2, 1)
+        ON CONFLICT ON CONSTRAINT declared_version_pkey DO UPDATE SET version = v.version + 1;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION wal2lake.declare(name, name, name[], text[]) IS
@@ -1101,14 +1130,15 @@ BEGIN
         SELECT DISTINCT r.rolname
           FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
          WHERE c.oid IN ('wal2lake.ddl'::pg_catalog.regclass, 'wal2lake.label_history'::pg_catalog.regclass,
-                         'wal2lake.declared'::pg_catalog.regclass)
+                         'wal2lake.declared'::pg_catalog.regclass, 'wal2lake.declared_version'::pg_catalog.regclass)
            AND a.grantee <> c.relowner
     LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl, wal2lake.label_history, wal2lake.declared FROM %I', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON wal2lake.ddl, wal2lake.label_history, wal2lake.declared, wal2lake.declared_version FROM %I',
+                                  grantee);
     END LOOP;
 END
 $$;
-REVOKE ALL ON wal2lake.ddl, wal2lake.label_history, wal2lake.declared FROM PUBLIC;
+REVOKE ALL ON wal2lake.ddl, wal2lake.label_history, wal2lake.declared, wal2lake.declared_version FROM PUBLIC;
 
 CREATE FUNCTION wal2lake.ddl_facts(command pg_ddl_command)
 RETURNS SETOF wal2lake.ddl_fact
@@ -1353,4 +1383,5 @@ ALTER EVENT TRIGGER wal2lake_declared ENABLE ALWAYS;
 REVOKE ALL ON FUNCTION wal2lake.classify(regclass, text, name[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION wal2lake.decode_frame(bytea, boolean) FROM PUBLIC;
 GRANT USAGE ON SCHEMA wal2lake TO PUBLIC;
-GRANT SELECT ON wal2lake.policy, wal2lake.unclassified, wal2lake.declared TO PUBLIC;
+GRANT SELECT ON wal2lake.policy, wal2lake.unclassified, wal2lake.declared, wal2lake.declared_version TO PUBLIC;
+GRANT SELECT (changed_at, object_type, object) ON wal2lake.label_history TO PUBLIC;

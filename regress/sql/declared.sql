@@ -234,6 +234,13 @@ DO $$ BEGIN
 END $$;
 SELECT count(*), cardinality(odd_names()), count(DISTINCT column_name) FROM labels WHERE schema_name LIKE 'Odd%';
 SELECT column_name FROM wal2lake.unclassified WHERE schema_name LIKE 'Odd%';
+-- How often it was changed, and not how often it was said; also where nothing is left.
+SELECT wal2lake.declare('public', 'd_counted', '{a}', '{green}');
+SELECT wal2lake.declare('public', 'd_counted', '{a}', '{green}');
+SELECT wal2lake.declare('public', 'd_counted', '{a,b}', '{yellow,green}');
+SELECT wal2lake.declare('public', 'd_counted', '{}', '{}');
+SELECT wal2lake.declare('public', 'd_counted', '{}', '{}');
+SELECT version FROM wal2lake.declared_version WHERE table_name = 'd_counted';
 -- What cannot be declared.
 SET ROLE declared_admin;
 SELECT wal2lake.declare('public', 'never', '{a}', '{purple}');
@@ -269,6 +276,7 @@ SET ROLE declared_writer;
 INSERT INTO wal2lake.declared VALUES ('public', 'never', 'a', 'green', now(), 'forged');
 UPDATE wal2lake.declared SET label = 'green';
 DELETE FROM wal2lake.declared;
+DELETE FROM wal2lake.declared_version;
 RESET ROLE;
 -- Nor by a role that a replica's rights were given to: so would a subscription bring rows.
 GRANT SET ON PARAMETER session_replication_role TO declared_writer;
@@ -278,6 +286,7 @@ INSERT INTO wal2lake.declared VALUES ('public', 'never', 'a', 'green', now(), 'f
 UPDATE wal2lake.declared SET label = 'green';
 DELETE FROM wal2lake.declared;
 TRUNCATE wal2lake.declared;
+UPDATE wal2lake.declared_version SET version = 0;
 RESET session_replication_role;
 RESET ROLE;
 REVOKE SET ON PARAMETER session_replication_role FROM declared_writer;

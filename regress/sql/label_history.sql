@@ -75,9 +75,12 @@ DROP TABLE fresh, heir, heir_of_two, other_parent, copied, copied_too, root, typ
 DROP VIEW seen;
 DROP TYPE shape;
 REVOKE CREATE ON SCHEMA public FROM history_admin;
--- Nobody writes it, or reads it without being allowed to.
+-- Nobody writes it, or reads more than when something was changed last, without being allowed to.
 SET ROLE history_admin;
-SELECT count(*) FROM wal2lake.label_history;
+SELECT count(changed_by) FROM wal2lake.label_history;
+SELECT count(new_label) FROM wal2lake.label_history;
+SELECT FROM wal2lake.label_history WHERE object_identity = 'public.fresh.note';
+SELECT count(changed_at) > 0 FROM wal2lake.label_history WHERE object = 'wal2lake.ddl'::regclass OR object_type = 'table';
 SET ROLE history_writer;
 INSERT INTO wal2lake.label_history (changed_by) VALUES ('forged');
 UPDATE wal2lake.label_history SET changed_by = 'forged';

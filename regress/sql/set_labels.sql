@@ -80,6 +80,10 @@ SELECT wal2lake.set_labels(0::regclass, NULL, NULL, '{}', '{}');
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT wal2lake.set_labels('"Pl.an"."T%s"', now_state(), NULL, '{id}', '{green}');
 ROLLBACK;
+-- By PostgreSQL this one is READ COMMITTED.
+BEGIN ISOLATION LEVEL READ UNCOMMITTED;
+SELECT wal2lake.set_labels('"Pl.an"."T%s"', now_state(), NULL, '{id}', '{green}');
+ROLLBACK;
 -- Who may: not the owner, to whom it was granted.
 SET ROLE wal2lake_owner;
 SELECT wal2lake.set_labels('"Pl.an"."T%s"', now_state(), NULL, '{id}', '{red drop}');

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.cluster import Cluster, random_key
+from harness.cluster import Cluster, random_key, wait_until
 from harness.database import Database
 from harness.forwarder import command
 
@@ -305,6 +305,56 @@ def test_an_old_plan_brings_no_declaration_back(desk):
     assert desk.labels()["public.t.later"] == "red drop"
 
 
+def test_an_old_plan_is_none_for_what_was_taken_back(desk):
+    """Opened by one plan, closed again by the next: all is as it was when the first was made, and that must not count."""
+    desk.database.execute("CREATE TABLE t (id int PRIMARY KEY, email text)")
+    desk.database.label("t", id="green", email="red drop")
+    desk.write("t", "id: green\nemail: green\nlater: green")
+    desk.plan()
+    desk.apply()
+    old = desk.plan_file.read_bytes()
+    desk.write("t", "id: green\nemail: red drop")
+    desk.plan()
+    desk.apply()
+    desk.plan_file.write_bytes(old)
+    said = desk.apply(code=FAILED)
+    assert "public.t, what is declared for public.t changed since the plan was made" in said
+    desk.database.execute("ALTER TABLE t ADD COLUMN later text")
+    assert desk.labels() == {"public.t.id": "green", "public.t.email": "red drop"}
+
+
+def test_what_is_declared_while_apply_waits_stays(desk):
+    desk.database.execute("CREATE TABLE t0 (id int PRIMARY KEY)", "CREATE TABLE t (id int PRIMARY KEY)")
+    desk.database.label("t", id="green")
+    desk.write("t0", "id: green")
+    desk.write("t", "id: green\nlater: green")
+    desk.plan()
+    holder = desk.cluster.connect(desk.database.name, autocommit=False)
+    holder.cursor().execute("LOCK TABLE t0 IN SHARE UPDATE EXCLUSIVE MODE")
+    said = []
+    waiting = threading.Thread(target=lambda: said.append(desk.apply("--lock-timeout", "20s", code=FAILED)))
+    waiting.start()
+    try:
+        wait_until(lambda: desk.cluster.query("SELECT 1 FROM pg_locks WHERE relation = 't0'::regclass AND NOT granted",
+                                              dbname=desk.database.name), 20, "apply to wait for the table")
+        desk.database.execute("SELECT wal2lake.declare('public', 't', '{later}', '{red drop}')")
+    finally:
+        holder.rollback()
+        waiting.join()
+    assert "what is declared for public.t changed since the plan was made" in said[0]
+    desk.database.execute("ALTER TABLE t ADD COLUMN later text")
+    assert desk.labels() == {"public.t0.id": "green", "public.t.id": "green", "public.t.later": "red drop"}
+
+
+def test_what_an_index_carries_is_no_key(desk):
+    """A column that a primary key only INCLUDEs is withheld without a label, and not hashed as a key is: labelled, it newly flows."""
+    desk.database.execute("CREATE TABLE t (id int, email text, PRIMARY KEY (id) INCLUDE (email))")
+    desk.database.label("t", id="green")
+    desk.write("t", "id: green\nemail: red hash domain=email")
+    columns = columns_of(desk.plan())
+    assert (columns["t.email"]["old_action"], columns["t.email"]["effect"]) == ("drop", "newly-hashed")
+
+
 def test_it_goes_on_where_it_was_interrupted(desk):
     desk.database.execute("CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)")
     desk.write("a", "id: green\nlater: red drop")
@@ -356,7 +406,7 @@ def test_the_admin_needs_to_own_nothing(desk):
     assert "nothing to do" in desk.run("plan", desk.policy, user="dba")
     desk.write("t", "id: green\na: red hash domain=a")
     assert desk.plan(user="dba")["declarations"] == [{"schema": "public", "table": "t", "added": 0, "removed": 1, "labels": [],
-                                                       "standing": [{"column": "later", "label": "yellow"}]}]
+                                                       "standing": [{"column": "later", "label": "yellow"}], "version": 1}]
     desk.apply(user="dba")
     assert desk.cluster.query("SELECT count(*) FROM wal2lake.declared", dbname=desk.database.name) == [(0,)]
 

@@ -1,5 +1,6 @@
 #include "policy_code/apply.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <thread>
@@ -25,6 +26,11 @@ enum class TableState { kAsPlannedFor, kDone, kMoved };
 std::string NameOfTable(const PlannedTable& table)
 {
     return ObjectName(table.schema, table.name);
+}
+
+std::string DeclaredFor(const PlannedDeclarations& table)
+{
+    return "what is declared for " + ObjectName(table.schema, table.table);
 }
 
 std::vector<std::string> Names(const std::deque<const PlannedTable*>& tables)
@@ -59,27 +65,27 @@ TableState StateOf(const Schema& schema, const PlannedTable& planned)
     return HasLabels(*now, planned) ? TableState::kDone : TableState::kMoved;
 }
 
-// Whether what is open is what was expected, but for columns that have come since and been labelled.
-bool IsOpen(const ColumnLabels& open, const ColumnLabels& expected, const SchemaTable* table)
+// Whether what is wanted is open, or there.
+bool IsDeclared(const ColumnLabels& open, const ColumnLabels& wanted, const SchemaTable* table)
 {
     for (const auto& [column, label] : open)
-        if (const auto found = expected.find(column); found == expected.end() || found->second != label)
+        if (const auto found = wanted.find(column); found == wanted.end() || found->second != label)
             return false;
-    for (const auto& [column, label] : expected) {
-        const bool is_there = table != nullptr && (column.empty() || table->Find(column) != nullptr);
-        if (!open.contains(column) && !is_there)
-            return false;
-    }
-    return true;
+    return std::all_of(wanted.begin(), wanted.end(), [&](const auto& each) {
+        const std::string& column = each.first;
+        return open.contains(column) ||
+               (table != nullptr && (column.empty() || table->Find(column) != nullptr));
+    });
 }
 
 TableState StateOf(const Catalog& catalog, const PlannedDeclarations& planned)
 {
-    const SchemaTable* table = catalog.schema.Find(planned.schema, planned.table);
-    const ColumnLabels open = catalog.DeclaredFor(planned.schema, planned.table);
-    if (IsOpen(open, planned.wanted, table))
+    if (IsDeclared(catalog.DeclaredFor(planned.schema, planned.table), planned.wanted,
+                   catalog.schema.Find(planned.schema, planned.table)))
         return TableState::kDone;
-    return IsOpen(open, planned.standing, table) ? TableState::kAsPlannedFor : TableState::kMoved;
+    return catalog.DeclaredVersion(planned.schema, planned.table) == planned.version
+               ? TableState::kAsPlannedFor
+               : TableState::kMoved;
 }
 
 std::string ArrayOf(const std::vector<std::string>& items, const char* type)
@@ -104,7 +110,7 @@ std::string SetLabels(const PlannedTable& table)
            ArrayOf(columns, "name") + ", " + ArrayOf(labels, "text") + ")";
 }
 
-std::string Declare(const PlannedDeclarations& table)
+std::string DeclareStatement(const PlannedDeclarations& table)
 {
     std::vector<std::string> columns, labels;
     for (const auto& [column, label] : table.wanted) {
@@ -188,13 +194,15 @@ class Applier
         for (const PlannedDeclarations* table : tables) {
             if (!source_->connected())
                 return;
-            const std::string statement = wal2lake::Declare(*table);
-            if (Run(statement))
-                outcome_.declared++;
-            else if (source_->error().sqlstate == kInsufficientPrivilege)
+            if (DeclareAsPlanned(*table))
+                continue;
+            const std::string statement = DeclareStatement(*table);
+            if (source_->error().sqlstate == kInsufficientPrivilege)
                 outcome_.refused.push_back(statement + ";");
             else
                 Fail(ObjectName(table->schema, table->table));
+            if (source_->connected())
+                Run("ROLLBACK");
         }
     }
 
@@ -264,6 +272,28 @@ class Applier
         return true;
     }
 
+    // What was declared is compared once it is replaced and nobody else can replace it: the tables before may
+    // have taken long. False where a statement failed.
+    bool DeclareAsPlanned(const PlannedDeclarations& table)
+    {
+        Rows rows;
+        if (!Run("BEGIN") || !Run(DeclareStatement(table)) ||
+            !source_->ReadRows("SELECT FROM wal2lake.declared_version WHERE schema_name = " +
+                                   PostgresSource::Literal(table.schema) +
+                                   " AND table_name = " + PostgresSource::Literal(table.table) +
+                                   " AND version > " + std::to_string(table.version + 1),
+                               &rows))
+            return false;
+        if (!rows.empty()) {
+            outcome_.moved.push_back(DeclaredFor(table));
+            return Run("ROLLBACK");
+        }
+        if (!Run("COMMIT"))
+            return false;
+        outcome_.declared++;
+        return true;
+    }
+
     // The transaction of a table that failed as a whole. False where it is to be tried again.
     bool EndWithout(const PlannedTable& table)
     {
@@ -312,7 +342,7 @@ Result<ApplyOutcome> ApplyPlan(const Plan& plan, const ApplyOptions& options, Po
         if (state == TableState::kAsPlannedFor)
             declarations.push_back(&table);
         else if (state == TableState::kMoved)
-            outcome.moved.push_back("what is declared for " + ObjectName(table.schema, table.table));
+            outcome.moved.push_back(DeclaredFor(table));
     }
     if (!outcome.moved.empty())
         return outcome;

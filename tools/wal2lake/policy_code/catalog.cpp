@@ -35,7 +35,7 @@ WITH RECURSIVE base (type, base) AS (
 )
 SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), t.oid, t.typtype = 'e', t.typcategory = 'A',
        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND (i.indisprimary OR i.indisreplident)
-                  AND a.attnum = ANY (i.indkey)),
+                  AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])),
        l.label
   FROM pg_attribute a
   JOIN pg_class c ON c.oid = a.attrelid
@@ -91,6 +91,9 @@ SELECT schema_name, table_name, column_name, label
   FROM wal2lake.declared
  WHERE matched_at IS NULL
  ORDER BY schema_name COLLATE "C", table_name COLLATE "C", column_name COLLATE "C")";
+
+constexpr const char* kDeclaredVersions =
+    "SELECT schema_name, table_name, version FROM wal2lake.declared_version";
 
 constexpr const char* kWho = R"(
 SELECT s.system_identifier, d.oid, d.datname, wal2lake.is_admin(),
@@ -238,13 +241,17 @@ bool ReadSchema(PostgresSource* source, bool with_renames, Schema* schema)
     return true;
 }
 
-bool ReadDeclared(PostgresSource* source, std::vector<Declared>* declared)
+bool ReadDeclared(PostgresSource* source, Catalog* catalog)
 {
     Rows rows;
     if (!source->ReadRows(kDeclared, &rows))
         return false;
     for (const Row& row : rows)
-        declared->push_back({Text(row[0]), Text(row[1]), Text(row[2]), Text(row[3])});
+        catalog->declared.push_back({Text(row[0]), Text(row[1]), Text(row[2]), Text(row[3])});
+    if (!source->ReadRows(kDeclaredVersions, &rows))
+        return false;
+    for (const Row& row : rows)
+        catalog->declared_versions[{Text(row[0]), Text(row[1])}] = NumberOf<uint64_t>(row[2]);
     return true;
 }
 
@@ -259,13 +266,19 @@ ColumnLabels Catalog::DeclaredFor(const std::string& in_schema, const std::strin
     return labels;
 }
 
+uint64_t Catalog::DeclaredVersion(const std::string& in_schema, const std::string& table) const
+{
+    const auto found = declared_versions.find({in_schema, table});
+    return found == declared_versions.end() ? 0 : found->second;
+}
+
 Result<Catalog> ReadCatalog(PostgresSource* source)
 {
     Catalog catalog;
     Rows none;
     if (!source->ReadRows("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &none) ||
         !ReadWho(source, &catalog) || !ReadSchema(source, catalog.knows_renames, &catalog.schema) ||
-        !ReadDeclared(source, &catalog.declared)) {
+        !ReadDeclared(source, &catalog)) {
         Error error = Failed(*source);
         source->ReadRows("ROLLBACK", &none);
         return error;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policy_code/schema.h"
@@ -30,6 +31,8 @@ struct Catalog {
     Schema schema;
     // By name.
     std::vector<Declared> declared;
+    // How often what is declared for a table was changed, by schema and table; where never, nothing.
+    std::map<std::pair<std::string, std::string>, uint64_t> declared_versions;
     // Whether the role may do all, or only what the owner of a table may.
     bool is_admin = false;
     // False where the role may not read wal2lake.label_history: then nobody knows what was renamed.
@@ -41,6 +44,7 @@ struct Catalog {
 
     // What is declared for one table.
     ColumnLabels DeclaredFor(const std::string& in_schema, const std::string& table) const;
+    uint64_t DeclaredVersion(const std::string& in_schema, const std::string& table) const;
 };
 
 // Reads all of it in one transaction that sees one state. kPermanent with a sentence.

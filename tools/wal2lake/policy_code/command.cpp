@@ -375,7 +375,9 @@ void ComplainOfOutcome(const ApplyOutcome& outcome)
     if (!outcome.locked.empty())
         Complain(ListText(outcome.locked, kShown) +
                  " stayed locked (VACUUM, CREATE INDEX CONCURRENTLY, DDL or another label, see"
-                 " pg_blocking_pids()); apply the same plan again when they are done");
+                 " pg_blocking_pids()); " +
+                 (outcome.refused.empty() ? "apply the same plan again when they are done"
+                                          : "make a new plan when they are done"));
     if (!outcome.refused.empty())
         Complain("the role may not do all of it; what is left is printed as SQL for the admin");
     for (const std::string& failed : outcome.failed)

@@ -168,7 +168,8 @@ class Planner
     {
         const ColumnLabels standing = catalog_.DeclaredFor(schema, table);
         if (standing != wanted)
-            plan_.declarations.push_back({schema, table, wanted, standing});
+            plan_.declarations.push_back(
+                {schema, table, wanted, standing, catalog_.DeclaredVersion(schema, table)});
     }
 
     const Policy& policy_;

@@ -62,8 +62,9 @@ struct PlannedDeclarations {
     std::string table;
     // By name; "" is the table itself.
     ColumnLabels wanted;
-    // What was declared for it when the plan was made.
+    // What was declared for it when the plan was made, and how often that had been changed.
     ColumnLabels standing;
+    uint64_t version = 0;
 
     // How much of it is new, and how much of what was there goes.
     size_t added() const;

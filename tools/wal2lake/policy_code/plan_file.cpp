@@ -96,6 +96,7 @@ void WriteDeclarations(JsonWriter* json, const PlannedDeclarations& table)
     json->Key("removed").Uint(table.removed());
     WriteLabels(json, "labels", table.wanted);
     WriteLabels(json, "standing", table.standing);
+    json->Key("version").Uint(table.version);
     json->EndObject();
 }
 
@@ -229,6 +230,7 @@ PlannedDeclarations ReadDeclarations(Reader* reader)
     table.table = reader->Text("table");
     table.wanted = ReadLabels(reader, "labels");
     table.standing = ReadLabels(reader, "standing");
+    table.version = reader->Whole<uint64_t>("version");
     // For people who read the file; told from the labels.
     reader->Require(reader->Whole<size_t>("added") == table.added());
     reader->Require(reader->Whole<size_t>("removed") == table.removed());
