@@ -61,13 +61,15 @@ SELECT DISTINCT r.attrelid, r.attnum, s.attname
   JOIN pg_attribute s ON s.attrelid = p.refobjid AND s.attnum = p.refobjsubid
  ORDER BY 1, 2, 3)";
 
+// What references a partition references its root, whose label holds; there the column may have another number.
 constexpr const char* kReferences = R"(
 SELECT DISTINCT k.conrelid, u.own, n.nspname, c.relname, a.attname
   FROM pg_constraint k
  CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS u (own, foreign_)
-  JOIN pg_class c ON c.oid = k.confrelid
+  JOIN pg_class c ON c.oid = coalesce(pg_partition_root(k.confrelid), k.confrelid)
   JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.foreign_
+  JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = u.foreign_
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = f.attname AND NOT a.attisdropped
  WHERE k.contype = 'f'
  ORDER BY 1, 2, 3, 4, 5)";
 

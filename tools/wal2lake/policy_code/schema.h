@@ -25,7 +25,8 @@ struct SchemaType {
     w2l_type facts() const { return w2l_type_of(base_oid, is_enum); }
 };
 
-// The column that a foreign key of one or several columns points this one at.
+// The column that a foreign key of one or several columns points this one at; of a partition that of its
+// root. In a file there may be no such table, and where it does not say the column, that is empty.
 struct Reference {
     std::string schema;
     std::string table;

@@ -248,8 +248,11 @@ void StructureBuilder::DropTable(const SqlName& name)
         temporary_.erase(name.name);
     if (tables_.erase(name) == 0)
         return;
-    for (auto& [each, table] : tables_)
+    for (auto& [each, table] : tables_) {
         std::erase(table.parents, name);
+        // Foreign keys to it went before, or with CASCADE.
+        std::erase_if(table.foreign_keys, [&](const ForeignKey& key) { return key.table == name; });
+    }
 }
 
 void StructureBuilder::RenameTable(const SqlName& from, const SqlName& to)
@@ -405,17 +408,29 @@ void StructureBuilder::MarkKeys(const std::string& file, BuiltTable* table,
             column->is_key = true;
 }
 
+// The table whose policy holds for that one; nullptr where the file does not have it.
+const BuiltTable* StructureBuilder::RootOf(const BuiltTable* table)
+{
+    std::set<SqlName> seen;
+    while (table != nullptr && table->table.is_partition && seen.insert(table->name()).second)
+        table = table->parents.empty() ? nullptr : FindTable(table->parents.back());
+    return table;
+}
+
 void StructureBuilder::AddReferences(BuiltTable* table)
 {
     for (const ForeignKey& key : table->foreign_keys) {
         const BuiltTable* other = FindTable(key.table);
-        if (other == nullptr)
-            continue;
-        const std::vector<std::string>& theirs =
-            key.their_columns.empty() ? other->primary_key : key.their_columns;
-        for (size_t i = 0; i < key.columns.size() && i < theirs.size(); i++)
+        const BuiltTable* root = RootOf(other);
+        std::vector<std::string> theirs = key.their_columns;
+        if (theirs.empty() && other != nullptr)
+            theirs = other->primary_key.empty() && root != nullptr ? root->primary_key : other->primary_key;
+        // One that leads nowhere counts, too: whose values these are is not known then.
+        theirs.resize(key.columns.size());
+        const SqlName name = root == nullptr ? key.table : root->name();
+        for (size_t i = 0; i < key.columns.size(); i++)
             if (SchemaColumn* column = table->Find(key.columns[i]))
-                column->references.push_back({key.table.schema, key.table.name, theirs[i]});
+                column->references.push_back({name.schema, name.name, theirs[i]});
     }
 }
 

@@ -16,6 +16,8 @@ struct Cell {
     const SchemaColumn* column = nullptr;
     // Columns whose values these are, by foreign keys or by name.
     std::vector<const Cell*> references;
+    // One that is not there, such as of a table that the file does not have.
+    const Reference* lost = nullptr;
     std::vector<const Cell*> generated_from;
     Suggestion suggestion;
     // A decision, a rule, or what a rule fails on: no guess changes it.
@@ -141,9 +143,13 @@ const Cell* Suggester::CellByConvention(const Cell& cell) const
 
 void Suggester::Link(Cell* cell) const
 {
-    for (const Reference& reference : cell->column->references)
-        if (const Cell* other = Find(reference); other != nullptr && other != cell)
+    for (const Reference& reference : cell->column->references) {
+        const Cell* other = Find(reference);
+        if (other == nullptr)
+            cell->lost = &reference;
+        else if (other != cell)
             cell->references.push_back(other);
+    }
     if (cell->column->references.empty())
         if (const Cell* other = CellByConvention(*cell); other != nullptr)
             cell->references.push_back(other);
@@ -173,7 +179,7 @@ bool Suggester::Follow(Cell* cell)
 {
     Suggestion best;
     LabelFacts strictest;
-    bool all_known = true;
+    bool all_known = cell->lost == nullptr;
     for (const Cell* other : cell->references) {
         const std::optional<std::string> label =
             other->suggestion.label.empty() ? std::nullopt : LabelLike(*other);
@@ -265,11 +271,16 @@ Suggestion Suggester::GuessAlone(const Cell& cell)
 }
 
 // Has the same values, and nobody knows yet what those are: a name alone opens nothing then.
-const Cell* UnknownReference(const Cell& cell)
+std::optional<std::string> UnknownReference(const Cell& cell)
 {
-    const auto unknown = std::find_if(cell.references.begin(), cell.references.end(),
-                                      [](const Cell* other) { return other->suggestion.label.empty(); });
-    return unknown == cell.references.end() ? nullptr : *unknown;
+    for (const Cell* other : cell.references)
+        if (other->suggestion.label.empty())
+            return "refers to " + other->Name() + ", which has no label";
+    if (cell.lost == nullptr)
+        return std::nullopt;
+    const auto& [schema, table, column] = *cell.lost;
+    return "refers to " + (column.empty() ? ObjectName(schema, table) : ObjectName(schema, table, column)) +
+           ", which is not known";
 }
 
 void Suggester::Guess()
@@ -281,7 +292,7 @@ void Suggester::Guess()
             cell.suggestion = {kRedDrop, "ignored by a dictionary"};
     }
     for (auto& [name, cell] : cells_)
-        if (!cell.known() && cell.references.empty() && cell.generated_from.empty())
+        if (!cell.known() && cell.references.empty() && cell.lost == nullptr && cell.generated_from.empty())
             cell.suggestion = GuessAlone(cell);
     while (FollowAll()) {
     }
@@ -290,9 +301,8 @@ void Suggester::Guess()
         if (cell.known())
             continue;
         cell.suggestion = GuessAlone(cell);
-        if (const Cell* unknown = UnknownReference(cell);
-            unknown != nullptr && cell.known() && cell.facts().is_clear())
-            cell.suggestion = {"", "refers to " + unknown->Name() + ", which has no label"};
+        if (const auto unknown = UnknownReference(cell); unknown && cell.known() && cell.facts().is_clear())
+            cell.suggestion = {"", *unknown};
         while (cell.known() && FollowAll()) {
         }
     }
