@@ -136,6 +136,8 @@ TEST(SqlScript, WhatNeverEndsIsSaid)
                                                                  {"A $a", ""},
                                                                  {"A (x)", ""},
                                                                  {"A )", ""},
+                                                                 {"A ([1, 2]) ]", ""},
+                                                                 {"A [1; B", "bracket 2"},
                                                                  {"COPY t FROM stdin;\n1\n\\.", ""},
                                                                  {"\\x 'y", ""},
                                                                  {"", ""}};
@@ -183,6 +185,9 @@ TEST(SqlScript, Elements)
     EXPECT_EQ(elements[0], "a numeric(3,2) DEFAULT f(1, ')')");
     EXPECT_EQ(elements[1], "\"b,\" text /* , */");
     EXPECT_EQ(elements[2], "CHECK ((a > 1))");
+    const std::string arrays = "CREATE TABLE t (a text[] DEFAULT ARRAY['x', ']'], b int[3][3], c int)";
+    EXPECT_EQ(SplitElements(arrays),
+              (std::vector<std::string_view>{"a text[] DEFAULT ARRAY['x', ']']", "b int[3][3]", "c int"}));
     EXPECT_TRUE(SplitElements("CREATE TABLE t (a int, b").empty());
     EXPECT_TRUE(SplitElements("CREATE TABLE t").empty());
 }

@@ -190,7 +190,7 @@ size_t SkipBetween(std::string_view script, size_t at, std::optional<OpenEnd>* o
     return at;
 }
 
-// Up to a byte of `ends` that is in no quotes, comment or inner parentheses.
+// Up to a byte of `ends` that is in no quotes, comment, inner parentheses or brackets.
 size_t FindOutside(std::string_view text, size_t at, std::string_view ends, std::optional<OpenEnd>* open)
 {
     size_t depth = 0;
@@ -199,9 +199,9 @@ size_t FindOutside(std::string_view text, size_t at, std::string_view ends, std:
         const char c = text[at];
         if (depth == 0 && ends.find(c) != std::string_view::npos)
             return at;
-        if (c == '(' && depth++ == 0)
+        if ((c == '(' || c == '[') && depth++ == 0)
             outermost = at;
-        else if (c == ')' && depth > 0)
+        else if ((c == ')' || c == ']') && depth > 0)
             depth--;
         const size_t behind = BehindToken(text, at);
         if (behind == kNever) {
@@ -211,7 +211,7 @@ size_t FindOutside(std::string_view text, size_t at, std::string_view ends, std:
         at = behind;
     }
     if (depth > 0)
-        *open = {"parenthesis", outermost};
+        *open = {text[outermost] == '[' ? "bracket" : "parenthesis", outermost};
     return text.size();
 }
 
