@@ -344,6 +344,15 @@ std::vector<size_t> CutsOf(std::string_view element)
     return cuts;
 }
 
+std::string AsStored(std::string_view element, size_t length)
+{
+    std::string_view before = Trimmed(element.substr(0, length));
+    const size_t word = before.find_last_of(" \t\n)") + 1;
+    if (EqualsInCapitals(before.substr(word), "VIRTUAL"))
+        before = before.substr(0, word);
+    return std::string(before) + " STORED" + std::string(element.substr(length));
+}
+
 size_t OffsetOfCharacter(std::string_view text, size_t position)
 {
     size_t at = 0;

@@ -57,6 +57,9 @@ std::pair<std::string_view, std::string_view> AroundElements(std::string_view te
 // parsed as many times as it has words.
 std::vector<size_t> CutsOf(std::string_view element);
 
+// The element with STORED behind its first `length` bytes, in place of VIRTUAL where those end with that.
+std::string AsStored(std::string_view element, size_t length);
+
 // The parser counts characters, from 1.
 size_t OffsetOfCharacter(std::string_view text, size_t position);
 

@@ -47,6 +47,15 @@ struct Parsed {
     {
         return tree == nullptr || tree->n_stmts == 0 ? nullptr : tree->stmts[0]->stmt;
     }
+
+    // That of a CREATE TABLE that has a single one.
+    const PgQuery__Node* element() const
+    {
+        const PgQuery__Node* node = statement();
+        const bool is_one = node != nullptr && node->node_case == PG_QUERY__NODE__NODE_CREATE_STMT &&
+                            node->create_stmt->n_table_elts == 1;
+        return is_one ? node->create_stmt->table_elts[0] : nullptr;
+    }
 };
 
 Parsed Parse(const std::string& statement)
@@ -389,13 +398,14 @@ void StructureReader::ReadCreateInParts(const SqlStatement& statement, const Par
     ComplainOfSyntax(PolicySeverity::kError, statement.offset, "", whole);
 }
 
-// A generated column that is not stored, from PostgreSQL 18 on: computed when it is read, so it is never sent.
-bool IsVirtual(const std::string& head, std::string_view element)
+// What a column is generated from; nullptr where it is not.
+const PgQuery__Node* GeneratedFrom(const PgQuery__ColumnDef& definition)
 {
-    constexpr std::string_view kVirtual = "VIRTUAL";
-    if (element.ends_with(kVirtual))
-        element.remove_suffix(kVirtual.size());
-    return Parse(head + std::string(element) + " STORED)").statement() != nullptr;
+    for (const PgQuery__Node* node : Nodes(definition.constraints, definition.n_constraints))
+        if (node->node_case == PG_QUERY__NODE__NODE_CONSTRAINT &&
+            node->constraint->contype == PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED)
+            return node->constraint->raw_expr;
+    return nullptr;
 }
 
 // Of an element that is not understood, as much as is: a column has its name and type first. True where it is
@@ -403,32 +413,26 @@ bool IsVirtual(const std::string& head, std::string_view element)
 bool StructureReader::ReadElement(std::string_view element, BuiltTable* table)
 {
     const std::string head = "CREATE TABLE t (";
-    if (Parse(head + std::string(element) + ")").statement() == nullptr && IsVirtual(head, element))
-        return true;
     const auto offset = static_cast<size_t>(element.data() - text_.data());
-    std::string error;
-    size_t error_at = 0;
+    Parsed whole = Parse(head + std::string(element) + ")");
+    whole.error_at = std::min(whole.error_at - std::min(whole.error_at, head.size()), element.size());
     for (const size_t length : CutsOf(element)) {
         const Parsed parsed = Parse(head + std::string(element.substr(0, length)) + ")");
-        const PgQuery__Node* node = parsed.statement();
-        if (length == element.size()) {
-            error = parsed.error;
-            error_at = std::min(parsed.error_at - std::min(parsed.error_at, head.size()), element.size());
+        if (const PgQuery__Node* node = parsed.element()) {
+            ReadElementTree(*node, offset - head.size(), table);
+            break;
         }
-        if (node == nullptr || node->node_case != PG_QUERY__NODE__NODE_CREATE_STMT ||
-            node->create_stmt->n_table_elts != 1)
-            continue;
-        ReadElementTree(*node->create_stmt->table_elts[0], offset - head.size(), table);
-        break;
+        // A generated column of PostgreSQL 18 that is not stored: computed when it is read, so never sent.
+        const Parsed stored = Parse(head + AsStored(element, length) + ")");
+        if (const PgQuery__Node* node = stored.element();
+            node != nullptr && node->node_case == PG_QUERY__NODE__NODE_COLUMN_DEF &&
+            GeneratedFrom(*node->column_def) != nullptr)
+            return true;
     }
-    if (error.empty())
-        return false;
-    Parsed said;
-    said.error = error;
-    said.error_at = error_at;
-    ComplainOfSyntax(PolicySeverity::kWarning, offset, ObjectName(table->table.schema, table->table.name),
-                     said);
-    return true;
+    if (!whole.error.empty())
+        ComplainOfSyntax(PolicySeverity::kWarning, offset, ObjectName(table->table.schema, table->table.name),
+                         whole);
+    return !whole.error.empty();
 }
 
 BuiltTable* StructureReader::ReadCreate(const PgQuery__CreateStmt& create, size_t offset)
@@ -483,14 +487,10 @@ void StructureReader::ReadColumn(const PgQuery__ColumnDef& definition, size_t or
     const SchemaColumn* inherited = definition.type_name == nullptr ? table->Find(column.name) : nullptr;
     column.type = inherited != nullptr ? inherited->type : TypeOf(definition.type_name);
     column.line = lines_.LineOf(origin + static_cast<size_t>(std::max(definition.location, 0)));
-    const Nodes constraints(definition.constraints, definition.n_constraints);
-    for (const PgQuery__Node* node : constraints)
-        if (node->node_case == PG_QUERY__NODE__NODE_CONSTRAINT &&
-            node->constraint->contype == PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED &&
-            node->constraint->raw_expr != nullptr)
-            CollectColumns(&node->constraint->raw_expr->base, &column.generated_from);
+    if (const PgQuery__Node* from = GeneratedFrom(definition))
+        CollectColumns(&from->base, &column.generated_from);
     table->Add(std::move(column));
-    for (const PgQuery__Node* node : constraints)
+    for (const PgQuery__Node* node : Nodes(definition.constraints, definition.n_constraints))
         if (node->node_case == PG_QUERY__NODE__NODE_CONSTRAINT)
             ReadConstraint(*node->constraint, definition.colname, table);
 }
