@@ -569,20 +569,23 @@ TEST(WithoutKnown, OtherWordsAreNew)
     EXPECT_EQ(WithoutKnown({other}, {finding}).size(), 1U);
 }
 
-TEST(WithoutKnown, AnErrorIsNewWhereAWarningWas)
+// Nobody knows what else would be found there.
+TEST(WithoutKnown, WhatCannotBeReadIsNeverKnown)
 {
     const PolicyFinding error =
         MakeFinding("structure-unreadable", Place{"s.sql", 3}, "public.t", "text", "fix");
     PolicyFinding warning = error;
     warning.severity = PolicySeverity::kWarning;
+    const PolicyFinding document = MakeFinding("unreadable", Place{"a.yml", 3}, "public.t", "text", "fix");
     EXPECT_EQ(WithoutKnown({error}, {warning}).size(), 1U);
-    EXPECT_EQ(WithoutKnown({error}, {error}).size(), 0U);
+    EXPECT_EQ(WithoutKnown({error, document}, {error, document}).size(), 2U);
+    EXPECT_EQ(WithoutKnown({warning}, {warning}).size(), 0U) << "the rest of the table was read";
 }
 
 TEST(WithoutKnown, ASecondOneOfTheSameIsNew)
 {
     const auto at = [](size_t line, const std::string& object) {
-        return MakeFinding("structure-unreadable", Place{"s.sql", line}, object, "text", "fix");
+        return MakeFinding("duplicate", Place{"a.yml", line}, object, "text", "fix");
     };
     for (const char* object : {"public.t", ""}) {
         EXPECT_EQ(WithoutKnown({at(3, object), at(8, object), at(9, object)}, {at(5, object)}).size(), 2U);

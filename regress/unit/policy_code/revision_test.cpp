@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "../folder.h"
+#include "policy_code/command.h"
 #include "policy_code/program.h"
 
 namespace wal2lake
@@ -181,6 +182,38 @@ TEST_F(PolicyRevision, ManyDocumentsTakeFewProcesses)
     std::ifstream calls(counting.path() + "/git.calls");
     const std::string lines{std::istreambuf_iterator<char>(calls), {}};
     EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
+}
+
+class PolicySince : public PolicyRevision
+{
+  protected:
+    void SetUp() override
+    {
+        PolicyRevision::SetUp();
+        folder_.Write("policy/users.yml", "table: users\ncolumns:\n  seen: green\n  left: green\n");
+    }
+
+    // What `policy check --since HEAD` says.
+    std::string Check(const std::vector<std::string>& dictionaries, int code)
+    {
+        PolicyCheckOptions options;
+        options.folder = folder_.path() + "/policy";
+        options.dictionaries = dictionaries;
+        options.since = "HEAD";
+        testing::internal::CaptureStdout();
+        EXPECT_EQ(RunPolicyCheck(options), code);
+        return testing::internal::GetCapturedStdout();
+    }
+};
+
+TEST_F(PolicySince, WhatCannotBeReadIsToldUntilItCan)
+{
+    folder_.Write("policy/posts.yml", "table: [\n");
+    folder_.Write("dictionary/users.yml", "table: [\n");
+    Commit();
+    const std::string said = Check({folder_.path() + "/dictionary"}, 2);
+    EXPECT_NE(said.find("posts.yml:"), std::string::npos) << said;
+    EXPECT_NE(said.find("dictionary/users.yml:"), std::string::npos) << said;
 }
 
 TEST(PolicyProgram, AnswersAsItEnds)

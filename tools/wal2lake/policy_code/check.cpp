@@ -474,6 +474,13 @@ std::string FactsOf(const PolicyFinding& finding)
     return kSameInOtherWords.contains(finding.code) ? "" : WithoutLineNumbers(finding.text);
 }
 
+// Nobody knows what else would be found where nothing could be read: a gate must not get used to it.
+bool HidesOthers(const PolicyFinding& finding)
+{
+    return finding.code == "unreadable" ||
+           (finding.code == "structure-unreadable" && finding.severity == PolicySeverity::kError);
+}
+
 // Documents may move; what is about no object is in its file.
 auto IdentityOf(const PolicyFinding& finding)
 {
@@ -508,7 +515,7 @@ std::vector<PolicyFinding> WithoutKnown(std::vector<PolicyFinding> findings,
     std::vector<PolicyFinding> fresh;
     for (PolicyFinding& finding : findings) {
         const auto same = known.find(IdentityOf(finding));
-        if (same != known.end() && same->second > 0)
+        if (same != known.end() && same->second > 0 && !HidesOthers(finding))
             same->second--;
         else
             fresh.push_back(std::move(finding));

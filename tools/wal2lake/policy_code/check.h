@@ -26,7 +26,8 @@ std::vector<PolicyFinding> Since(const Policy& earlier, const Policy& later, con
                                  const Schema* structure);
 
 // Without those that were there before: of the same code and severity, about the same object, and saying the
-// same. Of several such ones as many are taken away as there were.
+// same. Of several such ones as many are taken away as there were. What could not be read stays: it may hide
+// more.
 std::vector<PolicyFinding> WithoutKnown(std::vector<PolicyFinding> findings,
                                         const std::vector<PolicyFinding>& before);
 
