@@ -206,6 +206,41 @@ class PolicySince : public PolicyRevision
     }
 };
 
+TEST_F(PolicySince, DictionariesAreWhatTheyWere)
+{
+    const std::string dictionary = folder_.path() + "/dictionary";
+    folder_.Write("dictionary/users.yml", "table: users\nignored_columns: [seen]\n");
+    Commit();
+    EXPECT_EQ(Check({dictionary}, 0).find("ignored-column"), std::string::npos) << "it was ignored before";
+    folder_.Write("dictionary/users.yml", "table: users\nignored_columns: [seen, left]\n");
+    const std::string said = Check({dictionary}, 2);
+    EXPECT_NE(said.find("ignored-column: public.users.left"), std::string::npos) << said;
+    EXPECT_EQ(said.find("public.users.seen"), std::string::npos) << said;
+}
+
+TEST_F(PolicySince, ADictionaryThatWasNotThereSaidNothing)
+{
+    Commit();
+    folder_.Write("dictionary/users.yml", "table: users\nignored_columns: [seen]\n");
+    const std::string inside = Check({folder_.path() + "/dictionary"}, 2);
+    EXPECT_NE(inside.find("public.users.seen"), std::string::npos) << inside;
+    // Outside of any repository, and in another: what is called HEAD there is another commit.
+    const Folder elsewhere;
+    elsewhere.Write("users.yml", "table: users\nignored_columns: [left]\n");
+    const std::string outside = Check({elsewhere.path()}, 2);
+    EXPECT_NE(outside.find("public.users.left"), std::string::npos) << outside;
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+             {"init", "-q"},
+             {"add", "-A"},
+             {"-c", "user.name=u", "-c", "user.email=u@example.org", "commit", "-q", "-m", "y"}}) {
+        std::vector<std::string> command{"git", "-C", elsewhere.path()};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        ASSERT_EQ(RunProgram(command, {}, {}).value().exit_code, 0);
+    }
+    const std::string another = Check({elsewhere.path()}, 2);
+    EXPECT_NE(another.find("public.users.left"), std::string::npos) << another;
+}
+
 TEST_F(PolicySince, WhatCannotBeReadIsToldUntilItCan)
 {
     folder_.Write("policy/posts.yml", "table: [\n");

@@ -273,7 +273,29 @@ void PrintCodes()
                     std::string(code.name).c_str(), std::string(code.meaning).c_str());
 }
 
-Result<Checked> CheckRevision(const PolicyCheckOptions& options, const std::vector<Dictionary>& dictionaries)
+// As they were. A folder that is not in the commit, such as one of another repository, ignored nothing: more is
+// told then, not less.
+Result<std::vector<Dictionary>> DictionariesAt(const PolicyCheckOptions& options,
+                                               std::vector<PolicyFinding>* findings)
+{
+    std::vector<Dictionary> dictionaries;
+    if (options.dictionaries.empty())
+        return dictionaries;
+    // Another repository may know the revision's name, as that of another commit.
+    const auto commit = CommitOf(options.folder, options.since);
+    if (!commit.ok())
+        return commit.error();
+    for (const std::string& folder : options.dictionaries) {
+        const auto documents = DocumentsAt(folder, commit.value());
+        if (!documents.ok())
+            continue;
+        auto read = ParseDictionaries(folder, documents.value(), findings);
+        std::move(read.begin(), read.end(), std::back_inserter(dictionaries));
+    }
+    return dictionaries;
+}
+
+Result<Checked> CheckRevision(const PolicyCheckOptions& options)
 {
     const auto documents = DocumentsAt(options.folder, options.since);
     if (!documents.ok())
@@ -285,7 +307,13 @@ Result<Checked> CheckRevision(const PolicyCheckOptions& options, const std::vect
             return text.error();
         structure = std::move(text.value());
     }
-    return Check(options, documents.value(), structure, dictionaries);
+    std::vector<PolicyFinding> findings;
+    const auto dictionaries = DictionariesAt(options, &findings);
+    if (!dictionaries.ok())
+        return dictionaries.error();
+    Checked checked = Check(options, documents.value(), structure, dictionaries.value());
+    std::move(findings.begin(), findings.end(), std::back_inserter(checked.findings));
+    return checked;
 }
 
 } // namespace
@@ -318,7 +346,7 @@ int RunPolicyCheck(const PolicyCheckOptions& options)
     // What was broken before is no excuse where nothing at all was looked at.
     const bool is_blind = structure && !now.structure;
     if (!options.since.empty() && !is_blind) {
-        const auto before = CheckRevision(options, dictionaries);
+        const auto before = CheckRevision(options);
         if (!before.ok())
             return Complain(before.error().text);
         now.findings = WithoutKnown(now.findings, before.value().findings);

@@ -47,30 +47,6 @@ bool IsObject(std::string_view text)
     return text.size() >= 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// The commit that a revision names.
-Result<std::string> CommitOf(const std::string& folder, const std::string& revision)
-{
-    const Error unknown{ErrorKind::kInvalid, "\"" + revision +
-                                                 "\" is no revision of the git repository of \"" + folder +
-                                                 "\"; fetch it first, such as with git fetch origin main"};
-    // git would take it for an option.
-    if (revision.empty() || revision.front() == '-' || revision.find('\0') != std::string::npos)
-        return unknown;
-    const Result<std::string> inside = Git(folder, {"rev-parse", "--show-prefix"});
-    if (!inside.ok() && inside.error().kind == ErrorKind::kNotFound)
-        return inside.error();
-    if (!inside.ok())
-        return Error{inside.error().kind, "cannot ask git about \"" + folder + "\": " + inside.error().text};
-    const Result<std::string> commit =
-        Git(folder, {"rev-parse", "--verify", "--quiet", revision + "^{commit}"});
-    if (!commit.ok())
-        return unknown;
-    std::string object = commit.value().substr(0, commit.value().find('\n'));
-    if (!IsObject(object))
-        return unknown;
-    return object;
-}
-
 // Files of a listing with -z: "mode blob object\tpath". Neither links nor what is below submodules.
 std::vector<TreeFile> FilesOf(std::string_view listing)
 {
@@ -141,6 +117,29 @@ Result<std::vector<TreeFile>> FilesAt(const std::string& folder, const std::stri
 }
 
 } // namespace
+
+Result<std::string> CommitOf(const std::string& folder, const std::string& revision)
+{
+    const Error unknown{ErrorKind::kInvalid, "\"" + revision +
+                                                 "\" is no revision of the git repository of \"" + folder +
+                                                 "\"; fetch it first, such as with git fetch origin main"};
+    // git would take it for an option.
+    if (revision.empty() || revision.front() == '-' || revision.find('\0') != std::string::npos)
+        return unknown;
+    const Result<std::string> inside = Git(folder, {"rev-parse", "--show-prefix"});
+    if (!inside.ok() && inside.error().kind == ErrorKind::kNotFound)
+        return inside.error();
+    if (!inside.ok())
+        return Error{inside.error().kind, "cannot ask git about \"" + folder + "\": " + inside.error().text};
+    const Result<std::string> commit =
+        Git(folder, {"rev-parse", "--verify", "--quiet", revision + "^{commit}"});
+    if (!commit.ok())
+        return unknown;
+    std::string object = commit.value().substr(0, commit.value().find('\n'));
+    if (!IsObject(object))
+        return unknown;
+    return object;
+}
 
 Result<Documents> DocumentsAt(const std::string& folder, const std::string& revision)
 {

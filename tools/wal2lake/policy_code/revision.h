@@ -12,6 +12,9 @@
 namespace wal2lake
 {
 
+// The commit, all of its name, that a revision is in the repository of `folder`. Errors as below.
+Result<std::string> CommitOf(const std::string& folder, const std::string& revision);
+
 // The documents below `folder` as they were, as ReadDocuments() would have read them; none where the
 // folder was not there yet. Links are not followed. Errors, with a sentence: no git, no repository,
 // no such revision. Four processes, however many documents.
