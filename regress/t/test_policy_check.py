@@ -49,6 +49,7 @@ CREATE TABLE root (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (
 CREATE TABLE leaf PARTITION OF root FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY HASH (id);
 CREATE TABLE leaf_0 PARTITION OF leaf FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 CREATE TABLE attached (id int NOT NULL, day date NOT NULL); ALTER TABLE root ATTACH PARTITION attached FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+ALTER TABLE attached ADD FOREIGN KEY (id) REFERENCES parent;
 CREATE TABLE pointing (x int, y date, FOREIGN KEY (x, y) REFERENCES leaf_0 (id, day));
 CREATE UNLOGGED TABLE unlogged (id int);
 CREATE MATERIALIZED VIEW seen AS SELECT id FROM made;
@@ -197,4 +198,5 @@ def test_a_dump_says_the_same_as_its_database(server, checkout):
     assert set(texts["live"]) == set(texts["dump"]) and len(texts["live"]) > 60
     assert {name: text for name, text in texts["live"].items() if texts["dump"][name] != text} == {}
     assert "refers to public.root.id" in texts["live"]["public/pointing.yml"], "a partition follows its root"
+    assert "refers to public.parent.id" in texts["live"]["public/root.yml"], "and says what its root's values are"
     assert "made.yml" in " ".join(texts["live"]) and "leaf" not in " ".join(texts["live"])

@@ -79,6 +79,21 @@ TEST(Reference, ThroughPartitionsOfPartitions)
     EXPECT_EQ(Of(schema, "t", "own"), (References{{"public", "aa", "id"}}));
 }
 
+// It is the root's column that has those values, and the label.
+TEST(Reference, OneOfAPartitionIsOneOfItsRoot)
+{
+    const Schema schema =
+        Read("CREATE TABLE people (id bigint PRIMARY KEY);\n"
+             "CREATE TABLE visits (visit_count bigint, day date) PARTITION BY RANGE (day);\n"
+             "CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');\n"
+             "CREATE TABLE visits_2 PARTITION OF visits FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');\n"
+             "ALTER TABLE visits_1 ADD FOREIGN KEY (visit_count) REFERENCES people(id);\n"
+             "ALTER TABLE visits_2 ADD FOREIGN KEY (visit_count) REFERENCES people(id);\n");
+    EXPECT_EQ(Of(schema, "visits", "visit_count"), (References{{"public", "people", "id"}})) << "said once";
+    const Policy people = MakePolicy({{"people", {{"id", "red hash domain=person"}}}});
+    EXPECT_EQ(Suggested(schema, people, "visits", "visit_count").label, "red hash domain=person");
+}
+
 // Partitions in a circle have no root; nothing but the end of it is asked.
 TEST(Reference, ToPartitionsInACircle)
 {

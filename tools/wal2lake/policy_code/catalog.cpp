@@ -61,11 +61,14 @@ SELECT DISTINCT r.attrelid, r.attnum, s.attname
   JOIN pg_attribute s ON s.attrelid = p.refobjid AND s.attnum = p.refobjsubid
  ORDER BY 1, 2, 3)";
 
-// What references a partition references its root, whose label holds; there the column may have another number.
+// A partition counts for its root, whose label holds, on both sides; there the column may have another number.
 constexpr const char* kReferences = R"(
-SELECT DISTINCT k.conrelid, u.own, n.nspname, c.relname, a.attname
+SELECT DISTINCT r.attrelid, r.attnum, n.nspname, c.relname, a.attname
   FROM pg_constraint k
  CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS u (own, foreign_)
+  JOIN pg_attribute o ON o.attrelid = k.conrelid AND o.attnum = u.own
+  JOIN pg_attribute r ON r.attrelid = coalesce(pg_partition_root(k.conrelid), k.conrelid) AND r.attname = o.attname
+                     AND NOT r.attisdropped
   JOIN pg_class c ON c.oid = coalesce(pg_partition_root(k.confrelid), k.confrelid)
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = u.foreign_

@@ -71,9 +71,10 @@ void Replace(std::vector<std::string>* names, const std::string& from, const std
     std::replace(names->begin(), names->end(), from, to);
 }
 
-void Unite(const std::vector<std::string>& names, std::vector<std::string>* with)
+template <typename Name>
+void Unite(const std::vector<Name>& names, std::vector<Name>* with)
 {
-    for (const std::string& name : names)
+    for (const Name& name : names)
         if (std::find(with->begin(), with->end(), name) == with->end())
             with->push_back(name);
 }
@@ -408,8 +409,9 @@ void StructureBuilder::MarkKeys(const std::string& file, BuiltTable* table,
             column->is_key = true;
 }
 
-// The table whose policy holds for that one; nullptr where the file does not have it.
-const BuiltTable* StructureBuilder::RootOf(const BuiltTable* table)
+// The table whose policy holds for that one, itself where it is no partition; nullptr where the file does not
+// have it.
+BuiltTable* StructureBuilder::RootOf(BuiltTable* table)
 {
     std::set<SqlName> seen;
     while (table != nullptr && table->table.is_partition && seen.insert(table->name()).second)
@@ -419,8 +421,11 @@ const BuiltTable* StructureBuilder::RootOf(const BuiltTable* table)
 
 void StructureBuilder::AddReferences(BuiltTable* table)
 {
+    BuiltTable* own = RootOf(table);
+    if (own == nullptr)
+        return;
     for (const ForeignKey& key : table->foreign_keys) {
-        const BuiltTable* other = FindTable(key.table);
+        BuiltTable* other = FindTable(key.table);
         const BuiltTable* root = RootOf(other);
         std::vector<std::string> theirs = key.their_columns;
         if (theirs.empty() && other != nullptr)
@@ -429,8 +434,8 @@ void StructureBuilder::AddReferences(BuiltTable* table)
         theirs.resize(key.columns.size());
         const SqlName name = root == nullptr ? key.table : root->name();
         for (size_t i = 0; i < key.columns.size(); i++)
-            if (SchemaColumn* column = table->Find(key.columns[i]))
-                column->references.push_back({name.schema, name.name, theirs[i]});
+            if (SchemaColumn* column = own->Find(key.columns[i]))
+                Unite<Reference>({{name.schema, name.name, theirs[i]}}, &column->references);
     }
 }
 

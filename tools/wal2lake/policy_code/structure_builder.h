@@ -105,7 +105,7 @@ class StructureBuilder
     // Those of any generation: partitions, and tables that inherit.
     std::vector<BuiltTable*> HeirsOf(const SqlName& name);
     void RenameColumnOfOne(const SqlName& name, const std::string& from, const std::string& to);
-    const BuiltTable* RootOf(const BuiltTable* table);
+    BuiltTable* RootOf(BuiltTable* table);
     void PassGeneratedToRoots(const BuiltTable& partition);
     void MarkKeys(const std::string& file, BuiltTable* table, std::vector<PolicyFinding>* findings);
     void AddReferences(BuiltTable* table);
