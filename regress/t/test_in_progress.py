@@ -104,7 +104,10 @@ class Session:
         self.execute("INSERT INTO hidden SELECT repeat('x', 1000) FROM generate_series(1, %s)", self.rng.choice((1, 100)))
 
     def message(self):
-        self.execute("SELECT pg_logical_emit_message(true, 'wal2lake', 'of no interest')")
+        """And a record behind it that is no change: to the server a message lies where the record behind it does, and which of the
+        two comes first is open where that is another subtransaction's."""
+        self.execute("SELECT pg_logical_emit_message(true, 'wal2lake', 'of no interest'), "
+                     "pg_logical_emit_message(false, 'wal2lake', 'of no interest')")
 
     def truncate(self):
         self.execute(f"INSERT INTO own_{self.number} VALUES (1, 'going'); TRUNCATE own_{self.number}, own_{self.number}")
