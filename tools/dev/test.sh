@@ -121,11 +121,6 @@ finish() {
 unit_plain() {
     cmake --build build/release -- -k 0 && ctest --test-dir build/release -j2 --timeout 300
 }
-# Of the tests as well, in the long tier: ten minutes. It gives way, too.
-lint() {
-    renice -n 19 -p "$BASHPID" > /dev/null
-    tools/dev/lint.sh
-}
 # Works while the tests from end to end wait, and gives way to them: some measure time.
 unit_sanitized() {
     renice -n 19 -p "$BASHPID" > /dev/null
@@ -159,18 +154,18 @@ waiting=(regress/t/test_s3_faults.py regress/t/test_service.py regress/t/test_ha
     regress/t/test_cloud_stores.py)
 began=$SECONDS
 [ "$tier" = long ] && export WAL2LAKE_LONG=1
-[ "$tier" = long ] || suite lint tools/dev/lint.sh
+suite lint tools/dev/lint.sh
 suite unit unit_plain
 suite regress tools/dev/regress.sh
 if [ "$tier" != quick ]; then
     launch fuzz fuzz
     suite postgresql-18 postgresql_18
     finish fuzz
-    [ "$tier" != long ] || { launch valgrind valgrind; launch asan asan; launch lint lint; }
+    [ "$tier" != long ] || { launch valgrind valgrind; launch asan asan; }
     launch unit-sanitized unit_sanitized
     launch waiting end_to_end "${waiting[@]}"
     suite end-to-end end_to_end regress/t "${waiting[@]/#/--ignore=}"
-    [ "$tier" != long ] || { finish valgrind; finish asan; finish lint; }
+    [ "$tier" != long ] || { finish valgrind; finish asan; }
     finish waiting
     finish unit-sanitized
 fi
