@@ -24,8 +24,8 @@ struct ApplyOutcome {
     size_t done_before = 0;
     // Of tables whose declarations stand now.
     size_t declared = 0;
-    // Names of tables: changed since the plan was made, or what is declared for them, so that nothing
-    // was done to any; or locked by others to the last.
+    // Names of tables: changed since the plan was made, or what is declared for them, so that nothing was done to
+    // any, or nothing to those where it was seen at their turn; or locked by others to the last.
     std::vector<std::string> moved;
     std::vector<std::string> locked;
     // Statements that the role may not run, for the admin.
